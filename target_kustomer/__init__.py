@@ -1,0 +1,1 @@
+"""Singer target that loads companies and customers into Kustomer."""

@@ -1,0 +1,92 @@
+"""The errors of the target, sorted by what the caller does next.
+
+::
+
+    TargetKustomerError
+    |-- FatalError                 ends the run; knows its exit code and the mend
+    |   |-- ConfigurationError     exit 2
+    |   |-- InputError             exit 2, with the line number
+    |   |-- AccessError            exit 4
+    |   `-- UnreachableError       exit 5
+    |-- RequestError               one request failed; the caller decides
+    |   |-- RefusedError           Kustomer said no to this request (400, 409, 413, 422)
+    |   |-- NotFoundError          404
+    |   `-- LostAnswerError        the request may have been taken: look before sending it again
+    `-- StoppedError               the run is ending: leave what you do
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class TargetKustomerError(Exception):
+    """Any error that this target raises on purpose."""
+
+
+class FatalError(TargetKustomerError):
+    """Ends the run with :attr:`exit_code`; the message says what failed and what to do."""
+
+    exit_code: ClassVar[int] = 1
+
+
+class ConfigurationError(FatalError):
+    """A setting is wrong, or does not fit the stream's SCHEMA."""
+
+    exit_code = 2
+
+
+class InputError(FatalError):
+    """The Singer stream is broken.
+
+    Attributes:
+        line_number: The line on stdin, from 1.
+    """
+
+    exit_code = 2
+
+    def __init__(self, message: str, line_number: int) -> None:
+        super().__init__(f"line {line_number}: {message}")
+        self.line_number = line_number
+
+
+class AccessError(FatalError):
+    """Kustomer refuses the key, or the key lacks a role."""
+
+    exit_code = 4
+
+
+class UnreachableError(FatalError):
+    """Kustomer did not answer, or did not finish a job, within the deadlines."""
+
+    exit_code = 5
+
+
+class RequestError(TargetKustomerError):
+    """One API request failed.
+
+    Attributes:
+        status: The HTTP status, where there was an answer.
+        detail: The server's own text. It may hold personal data and never goes to a log.
+    """
+
+    def __init__(self, message: str, *, status: int | None = None, detail: str = "") -> None:
+        super().__init__(message)
+        self.status = status
+        self.detail = detail
+
+
+class RefusedError(RequestError):
+    """Kustomer refuses this request as it is: sending it again would not help."""
+
+
+class NotFoundError(RequestError):
+    """There is no such object (404), and that is certain."""
+
+
+class LostAnswerError(RequestError):
+    """No answer came that tells whether the request was taken."""
+
+
+class StoppedError(TargetKustomerError):
+    """The run is ending; whoever waits must leave."""

@@ -1,0 +1,148 @@
+"""What flows from the sinks to the settlement: frozen values without logic."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any, Literal
+
+JSON = Any
+"""A JSON value as :mod:`json` reads it."""
+
+Attributes = Mapping[str, JSON]
+"""Attributes as they go on the wire; custom ones in the object ``custom`` [API §4, §5]."""
+
+ObjectType = Literal["customer", "company"]
+MatchKind = Literal["id", "externalId", "email", "phone", "name"]
+Mode = Literal["upsert", "update", "create"]
+
+
+class Reason(str, Enum):
+    """Why a record was rejected: the closed list of the rejects file."""
+
+    INVALID_TYPE = "invalid_type"
+    INVALID_FORMAT = "invalid_format"
+    OUT_OF_RANGE = "out_of_range"
+    TOO_LONG = "too_long"
+    NOT_ALLOWED = "not_allowed"
+    LIST_FULL = "list_full"
+    REQUIRED_MISSING = "required_missing"
+    MATCH_KEY_MISSING = "match_key_missing"
+    MATCH_CONFLICT = "match_conflict"
+    MATCH_AMBIGUOUS = "match_ambiguous"
+    COMPANY_MISSING = "company_missing"
+    COMPANY_REJECTED = "company_rejected"
+    COMPANY_AMBIGUOUS = "company_ambiguous"
+    COMPANY_NAME_MISSING = "company_name_missing"
+    DUPLICATE_IDENTIFIER = "duplicate_identifier"
+    REFUSED = "refused"
+    UNCONFIRMED = "unconfirmed"
+
+
+class Verdict(str, Enum):
+    """What became of a record; each record read gets exactly one."""
+
+    CREATED = "created"
+    UPDATED = "updated"
+    UNCHANGED = "unchanged"
+    SKIPPED = "skipped"
+    REJECTED = "rejected"
+
+
+@dataclass(frozen=True, slots=True)
+class Rejection:
+    """Why a record is not in Kustomer as the source has it.
+
+    Attributes:
+        reason: One of the closed list.
+        attribute: The Kustomer attribute at fault, where there is one.
+        column: The source's column at fault, where there is one.
+        detail: What the user should know. May hold the record's own values, so it goes to the
+            rejects file and never to a log.
+        status: The HTTP status of the refusal, where there was one.
+    """
+
+    reason: Reason
+    attribute: str | None = None
+    column: str | None = None
+    detail: str | None = None
+    status: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CompanyLink:
+    """The company that a customer record names; with nothing named, the link is to be cut.
+
+    Attributes:
+        id: Kustomer's id of the company.
+        external_id: The company's external id, with its prefix.
+        name: The company's name.
+    """
+
+    id: str | None = None
+    external_id: str | None = None
+    name: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class MappedRecord:
+    """A record in Kustomer's terms: coerced, checked against every limit, ready to be matched.
+
+    Attributes:
+        attributes: The attributes on the wire, except ``company`` and ``id``. ``None`` clears.
+        id: Kustomer's own id, where a column is mapped to it.
+        link: The company that a customer names, or None where the record says nothing of one.
+        omitted: Columns whose value could not be coerced and that are left out
+            (``invalid_values: omit``).
+        extensions_dropped: Columns whose phone number had an extension, which is left off.
+    """
+
+    attributes: Attributes
+    id: str | None = None
+    link: CompanyLink | None = None
+    omitted: tuple[str, ...] = ()
+    extensions_dropped: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class MatchKey:
+    """One value by which a record is found in Kustomer, in the form in which it is compared."""
+
+    kind: MatchKind
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class SourceRecord:
+    """Where a record came from, so that it can be put into the rejects file as it came in.
+
+    Attributes:
+        ordinal: Its place among all records of the run, from 1.
+        line_number: Its line on stdin, from 1.
+        line: The raw RECORD message in UTF-8.
+        schema_line: The raw SCHEMA message that was in force, in UTF-8.
+    """
+
+    ordinal: int
+    line_number: int
+    line: bytes
+    schema_line: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedRecord:
+    """A mapped record with its source and its match keys in ``match_on``'s order."""
+
+    source: SourceRecord
+    mapped: MappedRecord
+    keys: tuple[MatchKey, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """The verdict on one source record."""
+
+    source: SourceRecord
+    verdict: Verdict
+    rejection: Rejection | None = None
