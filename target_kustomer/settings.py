@@ -1,0 +1,393 @@
+"""The settings: their JSON Schema for ``--about`` and one frozen, typed value for the code."""
+
+from __future__ import annotations
+
+import difflib
+import fnmatch
+from dataclasses import dataclass, field, fields
+from typing import TYPE_CHECKING, Any, Literal
+
+from target_kustomer.exceptions import ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from target_kustomer.models import MatchKind, Mode
+
+REGION_URLS = {
+    "us": "https://api.kustomerapp.com",
+    "eu": "https://api.prod2.kustomerapp.com",
+    "in": "https://api.prod4.kustomerapp.com",
+}
+"""Regional hosts [API §1]."""
+
+MAX_BULK_ITEMS = 100
+"""Items in one bulk request [API §2.3]."""
+
+_SHARED_PROPERTIES: dict[str, dict[str, Any]] = {
+    "nulls": {
+        "type": "string",
+        "enum": ["clear", "ignore"],
+        "default": "clear",
+        "title": "Nulls",
+        "description": "clear: a null clears the attribute; ignore: a null is not sent.",
+    },
+    "lists": {
+        "type": "string",
+        "enum": ["merge", "replace"],
+        "default": "merge",
+        "title": "Lists",
+        "description": (
+            "List attributes on update. merge updates the item of the same identity, puts the "
+            "source's items first and keeps all others; replace sets the list."
+        ),
+    },
+    "invalid_values": {
+        "type": "string",
+        "enum": ["reject", "omit"],
+        "default": "reject",
+        "title": "Invalid values",
+        "description": (
+            "A value that does not fit its attribute: reject the record, or omit the attribute."
+        ),
+    },
+    "missing_company": {
+        "type": "string",
+        "enum": ["reject", "create", "ignore"],
+        "default": "reject",
+        "title": "Missing company",
+        "description": (
+            "A customer's company is not in Kustomer, or was itself rejected: reject the "
+            "customer, create the company (it needs a name), or ignore the link."
+        ),
+    },
+    "default_phone_region": {
+        "type": "string",
+        "pattern": "^[A-Za-z]{2}$",
+        "title": "Default phone region",
+        "description": (
+            "Two-letter country of phone numbers without a country code; a record's own "
+            "country code comes first."
+        ),
+    },
+}
+
+_STREAM_PROPERTIES: dict[str, dict[str, Any]] = {
+    "object": {
+        "type": "string",
+        "enum": ["customer", "company", "ignore"],
+        "title": "Object",
+        "description": "What the stream holds; by default its name decides.",
+    },
+    "match_on": {
+        "type": "array",
+        "items": {"type": "string", "enum": ["id", "externalId", "email", "phone", "name"]},
+        "minItems": 1,
+        "title": "Match on",
+        "description": (
+            "The keys by which a record is found in Kustomer, in order. Customers: id, "
+            "externalId, email, phone (default externalId, email). Companies: id, externalId, "
+            "name (default externalId, name)."
+        ),
+    },
+    "mode": {
+        "type": "string",
+        "enum": ["upsert", "update", "create"],
+        "default": "upsert",
+        "title": "Mode",
+        "description": (
+            "upsert creates what is not found; update skips it; create skips what is found."
+        ),
+    },
+    "fields": {
+        "type": "object",
+        "additionalProperties": {"type": ["string", "null"]},
+        "title": "Fields",
+        "description": (
+            "Column (or dotted path into an object) to attribute; null drops the column."
+        ),
+    },
+    "unmapped": {
+        "type": "string",
+        "enum": ["custom", "ignore", "error"],
+        "default": "custom",
+        "title": "Unmapped",
+        "description": (
+            "Columns that are no standard attribute: custom attributes with the suffix of their "
+            "type, left out, or a configuration error."
+        ),
+    },
+    "external_id_prefix": {
+        "type": "string",
+        "title": "External id prefix",
+        "description": "Put before the external id of this stream's records.",
+    },
+    "company_external_id_prefix": {
+        "type": "string",
+        "title": "Company external id prefix",
+        "description": (
+            "Put before the external id of the company that a customer names; by default the "
+            "company stream's prefix."
+        ),
+    },
+    **{
+        name: {key: value for key, value in schema.items() if key != "default"}
+        for name, schema in _SHARED_PROPERTIES.items()
+    },
+}
+
+CONFIG_JSONSCHEMA: dict[str, Any] = {
+    "type": "object",
+    "required": ["api_key"],
+    "properties": {
+        "api_key": {
+            "type": "string",
+            "minLength": 1,
+            "secret": True,
+            "title": "API key",
+            "description": "Kustomer API key (a bearer token: Settings > Security > API Keys).",
+        },
+        "org": {
+            "type": "string",
+            "pattern": "^[A-Za-z0-9-]+$",
+            "title": "Org",
+            "description": (
+                "The sub-domain of the sign-in page (acme in acme.kustomerapp.com); its host "
+                "finds the region by itself."
+            ),
+        },
+        "region": {
+            "type": "string",
+            "enum": ["us", "eu", "in"],
+            "default": "us",
+            "title": "Region",
+            "description": "Regional host, used when neither org nor api_url is set.",
+        },
+        "api_url": {
+            "type": "string",
+            "pattern": "^https?://",
+            "title": "API URL",
+            "description": "Any base URL (a proxy, the simulator); wins over org and region.",
+        },
+        "streams": {
+            "type": "object",
+            "default": {},
+            "additionalProperties": {
+                "type": "object",
+                "properties": _STREAM_PROPERTIES,
+                "additionalProperties": False,
+            },
+            "title": "Streams",
+            "description": (
+                "Settings per stream name or glob: an exact name wins, then the first glob; "
+                "entries are not merged."
+            ),
+        },
+        **_SHARED_PROPERTIES,
+        "max_rejected_records": {
+            "type": "integer",
+            "minimum": -1,
+            "default": 0,
+            "title": "Max rejected records",
+            "description": (
+                "More rejected records than this: exit 3 at the end, after all else is loaded; "
+                "-1: no limit."
+            ),
+        },
+        "rejects_dir": {
+            "type": "string",
+            "minLength": 1,
+            "default": "kustomer-rejects",
+            "title": "Rejects folder",
+            "description": "Where the files of rejected records go.",
+        },
+        "batch_size_rows": {
+            "type": "integer",
+            "minimum": 1,
+            "default": MAX_BULK_ITEMS,
+            "title": "Batch size",
+            "description": "Records in one bulk request; more than Kustomer's 100 count as 100.",
+        },
+        "max_parallel_requests": {
+            "type": "integer",
+            "minimum": 1,
+            "maximum": 64,
+            "default": 8,
+            "title": "Max parallel requests",
+            "description": (
+                "Bulk jobs not yet settled; HTTP requests at once never exceed it either."
+            ),
+        },
+        "rate_limit_share": {
+            "type": "number",
+            "exclusiveMinimum": 0,
+            "maximum": 1,
+            "default": 0.8,
+            "title": "Rate limit share",
+            "description": (
+                "Share of the org's requests per minute that this run may use; the rest is left "
+                "to agents and other integrations."
+            ),
+        },
+        "request_timeout_seconds": {
+            "type": "number",
+            "exclusiveMinimum": 0,
+            "default": 30,
+            "title": "Request time-out",
+            "description": "Seconds for one HTTP request.",
+        },
+        "retry_deadline_seconds": {
+            "type": "number",
+            "minimum": 0,
+            "default": 300,
+            "title": "Retry deadline",
+            "description": (
+                "Seconds for which one request may be retried after 5xx, time-outs and broken "
+                "connections."
+            ),
+        },
+        "job_timeout_seconds": {
+            "type": "number",
+            "exclusiveMinimum": 0,
+            "default": 900,
+            "title": "Job time-out",
+            "description": "Seconds that one bulk job may take.",
+        },
+        "lost_answer_wait_seconds": {
+            "type": "number",
+            "minimum": 0,
+            "default": 60,
+            "title": "Lost answer wait",
+            "description": (
+                "Seconds for which at least a company whose create was never answered is looked "
+                "for before it is sent again."
+            ),
+        },
+        "shutdown_grace_seconds": {
+            "type": "number",
+            "minimum": 0,
+            "default": 25,
+            "title": "Shutdown grace",
+            "description": (
+                "Seconds for which work in flight may still settle after SIGTERM or SIGINT."
+            ),
+        },
+    },
+}
+"""The settings as JSON Schema; the SDK adds its own (stream_maps, flattening_*)."""
+
+SDK_SETTINGS = frozenset(
+    {"add_record_metadata", "stream_maps", "stream_map_config", "faker_config"}
+)
+"""The SDK's settings that keep their meaning; those that start with flattening_ do too."""
+
+Nulls = Literal["clear", "ignore"]
+Lists = Literal["merge", "replace"]
+InvalidValues = Literal["reject", "omit"]
+MissingCompany = Literal["reject", "create", "ignore"]
+Unmapped = Literal["custom", "ignore", "error"]
+Routing = Literal["customer", "company", "ignore"]
+
+
+@dataclass(frozen=True, slots=True)
+class StreamSettings:
+    """What the settings say of one stream, its own entry before the general ones.
+
+    ``object`` and ``match_on`` are None where the settings leave them to the stream's name and
+    to the object's default.
+    """
+
+    object: Routing | None = None
+    match_on: tuple[MatchKind, ...] | None = None
+    mode: Mode = "upsert"
+    fields: Mapping[str, str | None] = field(default_factory=dict)
+    unmapped: Unmapped = "custom"
+    external_id_prefix: str = ""
+    company_external_id_prefix: str | None = None
+    nulls: Nulls = "clear"
+    lists: Lists = "merge"
+    invalid_values: InvalidValues = "reject"
+    missing_company: MissingCompany = "reject"
+    default_phone_region: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """All settings of a run; times in seconds."""
+
+    api_key: str = field(repr=False)
+    base_url: str
+    streams: Mapping[str, StreamSettings]
+    general: StreamSettings
+    max_rejected_records: int
+    rejects_dir: str
+    batch_size_rows: int
+    max_parallel_requests: int
+    rate_limit_share: float
+    request_timeout_seconds: float
+    retry_deadline_seconds: float
+    job_timeout_seconds: float
+    lost_answer_wait_seconds: float
+    shutdown_grace_seconds: float
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> Settings:
+        """Read the raw config, which the JSON Schema has accepted and filled with defaults."""
+        shared = {name: config[name] for name in _SHARED_PROPERTIES if config.get(name) is not None}
+        return cls(
+            base_url=_base_url(config),
+            streams={
+                name: _stream_settings({**shared, **entry})
+                for name, entry in (config.get("streams") or {}).items()
+            },
+            general=_stream_settings(shared),
+            **{
+                each.name: config[each.name]
+                if config.get(each.name) is not None
+                else CONFIG_JSONSCHEMA["properties"][each.name]["default"]
+                for each in fields(cls)
+                if each.name not in {"base_url", "streams", "general", "api_key"}
+            },
+            api_key=config["api_key"],
+        )
+
+    def stream(self, name: str) -> StreamSettings:
+        """The settings of the stream: an exact name wins, then the first glob, else none."""
+        if name in self.streams:
+            return self.streams[name]
+        for pattern, entry in self.streams.items():
+            if fnmatch.fnmatchcase(name, pattern):
+                return entry
+        return self.general
+
+
+def unknown_settings(config: Iterable[str]) -> dict[str, str | None]:
+    """The settings that nobody reads, each with the nearest known name."""
+    known = sorted({*CONFIG_JSONSCHEMA["properties"], *SDK_SETTINGS})
+    return {
+        name: next(iter(difflib.get_close_matches(name, known, n=1)), None)
+        for name in config
+        if name not in known and not name.startswith("flattening_")
+    }
+
+
+def _base_url(config: Mapping[str, Any]) -> str:
+    if config.get("api_url"):
+        return str(config["api_url"]).rstrip("/").removesuffix("/v1")
+    if config.get("org"):
+        return f"https://{config['org']}.api.kustomerapp.com"
+    return REGION_URLS[config.get("region") or "us"]
+
+
+def _stream_settings(entry: Mapping[str, Any]) -> StreamSettings:
+    known = {each.name for each in fields(StreamSettings)}
+    unknown = sorted(set(entry) - known)
+    if unknown:
+        near = difflib.get_close_matches(unknown[0], sorted(known), n=1)
+        hint = f"; did you mean {near[0]}?" if near else ""
+        msg = f"streams: unknown setting {unknown[0]}{hint}"
+        raise ConfigurationError(msg)
+    values = {key: value for key, value in entry.items() if value is not None}
+    if "match_on" in values:
+        values["match_on"] = tuple(values["match_on"])
+    return StreamSettings(**values)
