@@ -6,8 +6,10 @@
     |-- FatalError                 ends the run; knows its exit code and the mend
     |   |-- ConfigurationError     exit 2
     |   |-- InputError             exit 2, with the line number
+    |   |-- RejectsError           exit 3, when all else is loaded
     |   |-- AccessError            exit 4
-    |   `-- UnreachableError       exit 5
+    |   |-- UnreachableError       exit 5
+    |   `-- SignalError            exit 128 + the signal's number
     |-- RequestError               one request failed; the caller decides
     |   |-- RefusedError           Kustomer said no to this request (400, 409, 413, 422)
     |   |-- NotFoundError          404
@@ -17,8 +19,6 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 
 class TargetKustomerError(Exception):
     """Any error that this target raises on purpose."""
@@ -27,7 +27,7 @@ class TargetKustomerError(Exception):
 class FatalError(TargetKustomerError):
     """Ends the run with :attr:`exit_code`; the message says what failed and what to do."""
 
-    exit_code: ClassVar[int] = 1
+    exit_code: int = 1
 
 
 class ConfigurationError(FatalError):
@@ -50,16 +50,43 @@ class InputError(FatalError):
         self.line_number = line_number
 
 
+class RejectsError(FatalError):
+    """More records were rejected than the settings allow."""
+
+    exit_code = 3
+
+
 class AccessError(FatalError):
-    """Kustomer refuses the key, or the key lacks a role."""
+    """Kustomer refuses the key, or the key lacks a role.
+
+    Attributes:
+        status: 401 for the key, 403 for a role; None where the roles were checked beforehand.
+    """
 
     exit_code = 4
+
+    def __init__(self, message: str, *, status: int | None = None) -> None:
+        super().__init__(message)
+        self.status = status
 
 
 class UnreachableError(FatalError):
     """Kustomer did not answer, or did not finish a job, within the deadlines."""
 
     exit_code = 5
+
+
+class SignalError(FatalError):
+    """A signal ended the run.
+
+    Attributes:
+        signum: The signal's number.
+    """
+
+    def __init__(self, message: str, signum: int) -> None:
+        super().__init__(message)
+        self.signum = signum
+        self.exit_code = 128 + signum
 
 
 class RequestError(TargetKustomerError):
@@ -77,7 +104,17 @@ class RequestError(TargetKustomerError):
 
 
 class RefusedError(RequestError):
-    """Kustomer refuses this request as it is: sending it again would not help."""
+    """Kustomer refuses this request as it is: sending it again would not help.
+
+    Attributes:
+        duplicate: Whether the refusal speaks of an identifier that another object has.
+    """
+
+    def __init__(
+        self, message: str, *, status: int, detail: str = "", duplicate: bool = False
+    ) -> None:
+        super().__init__(message, status=status, detail=detail)
+        self.duplicate = duplicate
 
 
 class NotFoundError(RequestError):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, Literal
 
@@ -107,10 +107,17 @@ class MappedRecord:
 
 @dataclass(frozen=True, slots=True)
 class MatchKey:
-    """One value by which a record is found in Kustomer, in the form in which it is compared."""
+    """One value by which a record is found in Kustomer.
+
+    Attributes:
+        kind: What it is.
+        value: The form in which it is compared.
+        spelling: The form in which it is asked for, where that differs.
+    """
 
     kind: MatchKind
     value: str
+    spelling: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,12 +125,14 @@ class SourceRecord:
     """Where a record came from, so that it can be put into the rejects file as it came in.
 
     Attributes:
+        stream: The stream's name on stdin, before stream maps.
         ordinal: Its place among all records of the run, from 1.
         line_number: Its line on stdin, from 1.
         line: The raw RECORD message in UTF-8.
         schema_line: The raw SCHEMA message that was in force, in UTF-8.
     """
 
+    stream: str
     ordinal: int
     line_number: int
     line: bytes

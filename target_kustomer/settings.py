@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import difflib
 import fnmatch
+import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, Literal
 
 from target_kustomer.exceptions import ConfigurationError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
+
+    from jsonschema import ValidationError
 
     from target_kustomer.models import MatchKind, Mode
 
@@ -281,6 +285,17 @@ SDK_SETTINGS = frozenset(
 )
 """The SDK's settings that keep their meaning; those that start with flattening_ do too."""
 
+_BOOLEANS = {
+    "true": True,
+    "1": True,
+    "yes": True,
+    "on": True,
+    "false": False,
+    "0": False,
+    "no": False,
+    "off": False,
+}
+
 Nulls = Literal["clear", "ignore"]
 Lists = Literal["merge", "replace"]
 InvalidValues = Literal["reject", "omit"]
@@ -391,3 +406,51 @@ def _stream_settings(entry: Mapping[str, Any]) -> StreamSettings:
     if "match_on" in values:
         values["match_on"] = tuple(values["match_on"])
     return StreamSettings(**values)
+
+
+def parse_environment(prefix: str, environ: Mapping[str, str]) -> dict[str, Any]:
+    """Settings from variables such as ``TARGET_KUSTOMER_API_KEY``; all but texts are JSON.
+
+    Raises:
+        ConfigurationError: A value is not of its setting's type; the value is not told.
+    """
+    found: dict[str, Any] = {}
+    for name, schema in CONFIG_JSONSCHEMA["properties"].items():
+        variable = f"{prefix}{name.upper()}"
+        if variable in environ:
+            found[name] = _parse(variable, environ[variable], schema.get("type"))
+    return found
+
+
+def config_problem(error: ValidationError) -> str:
+    """What is wrong with a setting, in words that do not quote its value."""
+    path = ".".join(str(part) for part in error.absolute_path)
+    expected: Any = error.validator_value
+    if error.validator == "required":
+        missing = sorted(set(expected) - set(error.instance))
+        return f"setting {', '.join(missing)} is required"
+    if error.validator == "additionalProperties" and isinstance(error.schema, Mapping):
+        known = list(error.schema.get("properties", ()))
+        unknown = next(name for name in error.instance if name not in known)
+        near = difflib.get_close_matches(unknown, known, n=1)
+        hint = f": did you mean {near[0]}?" if near else ""
+        return f"setting {path}.{unknown} is unknown{hint}"
+    if error.validator == "enum":
+        return f"setting {path} must be one of: {', '.join(map(str, expected))}"
+    return f"setting {path} does not fit ({error.validator}: {expected})"
+
+
+def _parse(variable: str, text: str, kind: str | list[str] | None) -> Any:
+    if kind == "string":
+        return text
+    if kind == "boolean" or (isinstance(kind, list) and "boolean" in kind):
+        word = text.strip().lower()
+        if word in _BOOLEANS:
+            return _BOOLEANS[word]
+    try:
+        return json.loads(text)
+    except ValueError:
+        if isinstance(kind, list) and "string" in kind:
+            return text
+        msg = f"{variable} must be JSON of type {kind}"
+        raise ConfigurationError(msg) from None

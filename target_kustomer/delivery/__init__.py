@@ -1,0 +1,1 @@
+"""From prepared records to verdicts: batches, their order, bulk jobs, links."""

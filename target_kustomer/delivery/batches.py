@@ -1,0 +1,96 @@
+"""What travels through the pipeline: a stream's context and a batch of its records."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from target_kustomer.exceptions import ConfigurationError
+
+if TYPE_CHECKING:
+    from target_kustomer.models import (
+        MatchKey,
+        MatchKind,
+        ObjectType,
+        Outcome,
+        PreparedRecord,
+    )
+    from target_kustomer.settings import StreamSettings
+
+Claim = tuple["ObjectType", "MatchKey"]
+"""A key value of an object, by which batches keep out of each other's way."""
+
+SYSTEMATIC_RECORDS = 100
+"""So many first records of a stream refused as whole requests: the fault is not theirs."""
+
+
+class StreamTrial:
+    """Whether anything of a stream was ever accepted by Kustomer (design 1.7)."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._lock = threading.Lock()
+        self._accepted = False
+        self._refused = 0
+        self._detail = ""
+
+    def note(self, *, refused_whole: int, others: int) -> None:
+        """Count records that reached Kustomer: refused as whole requests, or anything else."""
+        with self._lock:
+            self._accepted = self._accepted or others > 0
+            self._refused += refused_whole
+
+    def check(self) -> None:
+        """Raise ConfigurationError when something systematic is wrong."""
+        with self._lock:
+            hopeless = not self._accepted and self._refused >= SYSTEMATIC_RECORDS
+        if hopeless:
+            msg = (
+                f"stream {self._name}: Kustomer refused each of the first {self._refused} "
+                "records as an invalid request: the rejects file has its reasons; mend the "
+                "stream's fields and replay that file"
+            )
+            raise ConfigurationError(msg)
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """A stream as delivery sees it: one SCHEMA's worth of settings.
+
+    Attributes:
+        match_kinds: The keys that the stream carries, in match_on's order.
+    """
+
+    name: str
+    object_type: ObjectType
+    settings: StreamSettings
+    match_kinds: tuple[MatchKind, ...]
+    trial: StreamTrial
+
+
+@dataclass(slots=True, eq=False)
+class Batch:
+    """Records of one stream that settle together.
+
+    Attributes:
+        ticket: What the checkpoints wait for.
+        records: To be delivered, in stdin's order.
+        decided: Verdicts that need no delivery (mapping rejections, skipped deletes).
+        rejected_keys: Keys of companies that were rejected before delivery.
+        writes: Key values that the batch may write.
+        reads: Key values of companies that its customers name.
+        opened_at: When its first record came, in the clock's monotonic seconds.
+    """
+
+    ticket: int
+    stream: Stream
+    opened_at: float
+    records: list[PreparedRecord] = field(default_factory=list)
+    decided: list[Outcome] = field(default_factory=list)
+    rejected_keys: list[MatchKey] = field(default_factory=list)
+    writes: set[Claim] = field(default_factory=set)
+    reads: set[Claim] = field(default_factory=set)
+
+    def __len__(self) -> int:
+        return len(self.records) + len(self.decided)

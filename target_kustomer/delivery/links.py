@@ -1,0 +1,174 @@
+"""A customer's company: found, created or missing (design 1.3, 1.6)."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from typing import TYPE_CHECKING
+
+from target_kustomer.delivery.results import ItemResult, ItemState
+from target_kustomer.kustomer.endpoints import Resource
+from target_kustomer.mapping.keys import normalise_name
+from target_kustomer.models import CompanyLink, MatchKey, Reason, Rejection
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from target_kustomer.delivery.bulk import BulkJobs
+    from target_kustomer.identity import Identities
+    from target_kustomer.settings import MissingCompany
+
+MAX_REMEMBERED = 50_000
+"""Companies of the run whose id is kept, and rejected ones; the oldest is forgotten first."""
+
+Linked = str | Rejection | None
+"""The company's id, why there is none, or None for a customer without the link."""
+
+
+class CompanyLinks:
+    """Resolves what customers say of their companies; shared by all workers."""
+
+    def __init__(self, identities: Identities, bulk: BulkJobs) -> None:
+        self._identities = identities
+        self._bulk = bulk
+        self._lock = threading.Lock()
+        self._ids: OrderedDict[CompanyLink, str] = OrderedDict()
+        self._rejected: OrderedDict[MatchKey, None] = OrderedDict()
+        self._missed: OrderedDict[MatchKey, int] = OrderedDict()
+        self.replayable = 0
+        """Customers rejected for a company that has come since: a replay would link them."""
+
+    def known(self, link: CompanyLink) -> bool:
+        """Whether this run has resolved the link before."""
+        with self._lock:
+            return link in self._ids
+
+    def note_rejected(self, keys: Iterable[MatchKey]) -> None:
+        """A company with these keys was rejected in this run."""
+        with self._lock:
+            for key in keys:
+                self._rejected[key] = None
+                if len(self._rejected) > MAX_REMEMBERED:
+                    self._rejected.popitem(last=False)
+
+    def note_loaded(self, keys: Iterable[MatchKey]) -> None:
+        """A company with these keys is in Kustomer now."""
+        with self._lock:
+            self.replayable += sum(self._missed.pop(key, 0) for key in keys)
+
+    def note_missed(self, link: CompanyLink) -> None:
+        """A customer was rejected since its company is not in Kustomer."""
+        key = link_keys(link)[0]
+        with self._lock:
+            self._missed[key] = self._missed.get(key, 0) + 1
+            if len(self._missed) > MAX_REMEMBERED:
+                self._missed.popitem(last=False)
+
+    def resolve(
+        self, links: Iterable[CompanyLink], missing: MissingCompany
+    ) -> dict[CompanyLink, Linked]:
+        """Find each company; create those that are missing, where the settings say so."""
+        resolved: dict[CompanyLink, Linked] = {}
+        absent: list[CompanyLink] = []
+        for link in dict.fromkeys(links):
+            linked = self._find(link)
+            if linked is None:
+                absent.append(link)
+            else:
+                resolved[link] = linked
+        if missing == "ignore":
+            return resolved | dict.fromkeys(absent)
+        if missing == "create":
+            return resolved | self._create(absent)
+        return resolved | {link: self._missing(link) for link in absent}
+
+    def _find(self, link: CompanyLink) -> str | Rejection | None:
+        with self._lock:
+            if link in self._ids:
+                return self._ids[link]
+        found = self._identities.find("company", link_keys(link), link.external_id)
+        if isinstance(found, Resource):
+            self._remember(link, found.id)
+            return found.id
+        if isinstance(found, Rejection):
+            detail = f"several companies in Kustomer have this {found.attribute}"
+            return Rejection(Reason.COMPANY_AMBIGUOUS, attribute="company", detail=detail)
+        return None
+
+    def _remember(self, link: CompanyLink, company_id: str) -> None:
+        with self._lock:
+            self._ids[link] = company_id
+            if len(self._ids) > MAX_REMEMBERED:
+                self._ids.popitem(last=False)
+
+    def _missing(self, link: CompanyLink) -> Rejection:
+        with self._lock:
+            rejected = not self._rejected.keys().isdisjoint(link_keys(link))
+        if rejected:
+            return Rejection(
+                Reason.COMPANY_REJECTED,
+                attribute="company",
+                detail="the company was itself rejected: replay it first",
+            )
+        return Rejection(
+            Reason.COMPANY_MISSING,
+            attribute="company",
+            detail="no such company in Kustomer: load it first, or set missing_company",
+        )
+
+    def _create(self, links: Sequence[CompanyLink]) -> dict[CompanyLink, Linked]:
+        """Create them, those with an external id first: a bare name may mean one of these."""
+        nameless = Rejection(
+            Reason.COMPANY_NAME_MISSING,
+            attribute="company",
+            detail="a company that is to be created needs a name: map a column to company.name",
+        )
+        made: dict[CompanyLink, Linked] = {link: nameless for link in links if not link.name}
+        made |= self._create_named([link for link in links if link.name and link.external_id])
+        names = {normalise_name(link.name) for link in made if link.name}
+        bare = [link for link in links if link.name and not link.external_id]
+        same = [link for link in bare if normalise_name(link.name or "") in names]
+        found = {link: linked for link in same if (linked := self._find(link)) is not None}
+        return made | found | self._create_named([link for link in bare if link not in found])
+
+    def _create_named(self, links: Sequence[CompanyLink]) -> dict[CompanyLink, Linked]:
+        payloads = {_creation_key(link): _payload(link) for link in reversed(links)}
+        results = self._bulk.run("create", "company", list(payloads.values()))
+        by_key = dict(zip(payloads, results, strict=True))
+        return {link: self._created(link, by_key[_creation_key(link)]) for link in links}
+
+    def _created(self, link: CompanyLink, result: ItemResult) -> Linked:
+        if result.state is ItemState.DONE and result.id:
+            self._remember(link, result.id)
+            return result.id
+        if result.state is not ItemState.REFUSED:
+            found = self._find(link)
+            if found is not None:
+                return found
+        return Rejection(
+            Reason.COMPANY_REJECTED,
+            attribute="company",
+            detail=result.detail or "Kustomer did not create the company",
+            status=result.status,
+        )
+
+
+def link_keys(link: CompanyLink) -> tuple[MatchKey, ...]:
+    """The keys by which a customer's company is found: id, external id, name."""
+    keys = (
+        MatchKey("id", link.id) if link.id else None,
+        MatchKey("externalId", link.external_id) if link.external_id else None,
+        MatchKey("name", normalise_name(link.name), link.name) if link.name else None,
+    )
+    return tuple(key for key in keys if key)
+
+
+def _creation_key(link: CompanyLink) -> MatchKey:
+    """What makes two links to missing companies one company."""
+    keys = link_keys(link)
+    return next((key for key in keys if key.kind == "externalId"), keys[-1])
+
+
+def _payload(link: CompanyLink) -> dict[str, str]:
+    payload = {"name": link.name or ""}
+    return payload | ({"externalId": link.external_id} if link.external_id else {})

@@ -1,0 +1,99 @@
+"""After a create whose answer never came: is the record there, or may it be sent again?"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from target_kustomer.delivery.results import ItemResult, ItemState
+from target_kustomer.kustomer.endpoints import Resource
+from target_kustomer.mapping.keys import known_keys
+from target_kustomer.mapping.merging import holds
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from target_kustomer.clock import Clock
+    from target_kustomer.delivery.polling import JobTimes
+    from target_kustomer.identity import Identities
+    from target_kustomer.models import Attributes, MatchKey, ObjectType, Rejection
+
+_JOB_TIMES_TO_WAIT = 10
+"""A lost request's job may still be queued: wait for so many times the longest job seen."""
+
+_FIRST_WAIT_SECONDS = 1.0
+
+_LOOKED_UP_BY = ("externalId", "email", "phone", "name")
+
+
+class LostCreates:
+    """Looks for what an unanswered create may have written; nothing lists jobs [API §2.4]."""
+
+    def __init__(
+        self, identities: Identities, times: JobTimes, wait_seconds: float, clock: Clock
+    ) -> None:
+        self._identities = identities
+        self._times = times
+        self._wait_seconds = wait_seconds
+        self._clock = clock
+
+    def findable(self, object_type: ObjectType, payload: Attributes) -> bool:
+        """Whether the payload bears anything by which it can be looked up."""
+        return bool(_keys(object_type, payload))
+
+    def find(self, object_type: ObjectType, payload: Attributes) -> Resource | Rejection | None:
+        """Look for the payload by all that it bears, whatever the stream matches on."""
+        keys = _keys(object_type, payload)
+        return self._identities.find(object_type, keys, payload.get("externalId"))
+
+    def look_for(
+        self, object_type: ObjectType, payloads: Sequence[Attributes]
+    ) -> list[ItemResult | None]:
+        """What is known of each payload; None: not there, and it may be sent again.
+
+        Customers are sent again at once, since Kustomer refuses what is already there. Companies
+        are looked for until they are found or their job can no longer be on its way: at least
+        ``lost_answer_wait_seconds`` and ten times the longest job of this run.
+        """
+        if object_type == "customer":
+            return [
+                None if self.findable(object_type, payload) else ItemResult(ItemState.UNKNOWN)
+                for payload in payloads
+            ]
+        self._await_first(object_type, payloads[0])
+        return [self._known(object_type, payload) for payload in payloads]
+
+    def _await_first(self, object_type: ObjectType, payload: Attributes) -> None:
+        """Ask for one record of the request, ever more rarely, until it is there or time is up."""
+        span = max(self._wait_seconds, _JOB_TIMES_TO_WAIT * self._times.longest)
+        deadline = self._clock.monotonic() + span
+        wait = _FIRST_WAIT_SECONDS
+        while self._known(object_type, payload) is None:
+            remaining = deadline - self._clock.monotonic()
+            if remaining <= 0:
+                return
+            self._clock.sleep(min(wait, remaining))
+            wait *= 2
+
+    def _known(self, object_type: ObjectType, payload: Attributes) -> ItemResult | None:
+        found = self.find(object_type, payload)
+        if found is None:
+            return None
+        if not isinstance(found, Resource):
+            return ItemResult(ItemState.UNKNOWN, detail=found.detail or "", after_lost=True)
+        if bears(object_type, found, payload):
+            return ItemResult(ItemState.DONE, id=found.id)
+        return ItemResult(ItemState.DUPLICATE, after_lost=True)
+
+
+def bears(object_type: ObjectType, resource: Resource, sent: Attributes) -> bool:
+    """Whether Kustomer's object holds all that was sent, the company included."""
+    others = {name: value for name, value in sent.items() if name != "company"}
+    linked = "company" not in sent or sent["company"] == resource.company_id
+    return linked and holds(object_type, resource.attributes, others)
+
+
+def _keys(object_type: ObjectType, payload: Attributes) -> tuple[MatchKey, ...]:
+    borne = known_keys(object_type, "", payload)
+    return tuple(
+        key for kind in _LOOKED_UP_BY for key in sorted(borne, key=str) if key.kind == kind
+    )

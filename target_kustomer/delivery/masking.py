@@ -1,0 +1,38 @@
+"""Keeps other records' values out of a rejection's detail: pure (design 1.8)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+MASK = "***"
+
+_SHORTEST_MASKED = 3
+"""Shorter texts occur in any sentence and identify nobody."""
+
+
+def mask_others(detail: str, own: Any, others: Iterable[Any]) -> str:
+    """Mask in a server's text every text value of the other records that is not the record's own.
+
+    Args:
+        detail: The server's text.
+        own: The attributes of the rejected record.
+        others: The attributes of the records that were sent with it.
+    """
+    kept = set(_texts(own))
+    foreign = {text for other in others for text in _texts(other) if text in detail} - kept
+    for text in sorted(foreign, key=len, reverse=True):
+        detail = detail.replace(text, MASK)
+    return detail
+
+
+def _texts(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        if len(value) >= _SHORTEST_MASKED:
+            yield value
+    elif isinstance(value, Mapping):
+        for each in value.values():
+            yield from _texts(each)
+    elif isinstance(value, list | tuple):
+        for each in value:
+            yield from _texts(each)

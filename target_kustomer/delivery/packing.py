@@ -1,0 +1,145 @@
+"""Packs records into batches so that stdin's order holds wherever records share a key."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from target_kustomer.delivery.batches import Batch, Claim, Stream
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from target_kustomer.clock import Clock
+    from target_kustomer.models import MatchKey, Outcome, PreparedRecord
+
+MAX_BATCH_AGE_SECONDS = 30.0
+"""A batch that fills slowly goes out at this age, so that STATE is not held back for long."""
+
+
+@dataclass(slots=True, eq=False)
+class _Open:
+    """A batch that still fills, and the open batches that must go out before it."""
+
+    batch: Batch
+    after: set[_Open] = field(default_factory=set)
+
+    def comes_after(self, other: _Open) -> bool:
+        return other in self.after or any(each.comes_after(other) for each in self.after)
+
+
+class Packer:
+    """The open batch of each stream; hands full ones to the pipeline.
+
+    At any time, batches that share a key value are in order: the one whose record came first goes
+    out first. Where two batches would each have to go first, one goes out at once.
+
+    Args:
+        open_ticket: A new ticket of the checkpoints.
+        submit: Takes a batch; may block.
+        batch_size: Records in a batch.
+        clock: Time.
+    """
+
+    def __init__(
+        self,
+        open_ticket: Callable[[], int],
+        submit: Callable[[Batch], None],
+        batch_size: int,
+        clock: Clock,
+    ) -> None:
+        self._open_ticket = open_ticket
+        self._submit = submit
+        self._batch_size = batch_size
+        self._clock = clock
+        self._open: dict[str, _Open] = {}
+
+    def add(
+        self,
+        stream: Stream,
+        record: PreparedRecord,
+        writes: Iterable[Claim],
+        reads: Iterable[Claim] = (),
+    ) -> None:
+        """Put a record into its stream's batch.
+
+        Args:
+            stream: The stream.
+            record: The record.
+            writes: Key values under which it may be written.
+            reads: Key values of the company that it names.
+        """
+        opened = self._in_order(stream, set(writes), set(reads))
+        opened.batch.records.append(record)
+        self._flush_if_full(opened)
+
+    def add_decided(
+        self, stream: Stream, outcome: Outcome, rejected_keys: Iterable[MatchKey] = ()
+    ) -> None:
+        """Let a verdict that needs no delivery settle in its place."""
+        keys = list(rejected_keys)
+        opened = self._in_order(stream, {(stream.object_type, key) for key in keys}, set())
+        opened.batch.decided.append(outcome)
+        opened.batch.rejected_keys += keys
+        self._flush_if_full(opened)
+
+    def flush(self) -> None:
+        """Hand over all open batches."""
+        while self._open:
+            self._flush(next(iter(self._open.values())))
+
+    def flush_stream(self, name: str) -> None:
+        """Hand over the stream's open batch, since its SCHEMA changes."""
+        if name in self._open:
+            self._flush(self._open[name])
+
+    def flush_aged(self) -> None:
+        """Hand over the batches that have waited long enough."""
+        now = self._clock.monotonic()
+        for opened in list(self._open.values()):
+            if (
+                now - opened.batch.opened_at >= MAX_BATCH_AGE_SECONDS
+                and self._open.get(opened.batch.stream.name) is opened
+            ):
+                self._flush(opened)
+
+    @property
+    def unsent(self) -> int:
+        """Records in open batches."""
+        return sum(len(opened.batch) for opened in self._open.values())
+
+    def _in_order(self, stream: Stream, writes: set[Claim], reads: set[Claim]) -> _Open:
+        """The stream's open batch, behind all others that hold one of these key values."""
+        opened = self._open.get(stream.name) or self._begin(stream)
+        before = [
+            other
+            for other in self._open.values()
+            if other is not opened
+            and not (other.batch.writes.isdisjoint(writes) and other.batch.writes.isdisjoint(reads))
+        ]
+        if any(other.comes_after(opened) for other in before):
+            self._flush(opened)
+            opened = self._begin(stream)
+            before = [other for other in before if other.batch.stream.name in self._open]
+        opened.after.update(before)
+        opened.batch.writes |= writes
+        opened.batch.reads |= reads
+        return opened
+
+    def _begin(self, stream: Stream) -> _Open:
+        opened = _Open(Batch(self._open_ticket(), stream, self._clock.monotonic()))
+        self._open[stream.name] = opened
+        return opened
+
+    def _flush_if_full(self, opened: _Open) -> None:
+        if len(opened.batch) >= self._batch_size:
+            self._flush(opened)
+
+    def _flush(self, opened: _Open) -> None:
+        for earlier in list(opened.after):
+            if earlier in opened.after:
+                self._flush(earlier)
+        del self._open[opened.batch.stream.name]
+        for other in self._open.values():
+            other.after.discard(opened)
+        self._submit(opened.batch)

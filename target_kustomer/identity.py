@@ -1,0 +1,124 @@
+"""Match keys to Kustomer's objects: which one a record is, if any (design 1.6)."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from itertools import groupby
+from typing import TYPE_CHECKING
+
+from target_kustomer.mapping.keys import known_keys
+from target_kustomer.models import MatchKey, ObjectType, Reason, Rejection
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from target_kustomer.kustomer.endpoints import Kustomer, Resource
+
+MAX_REMEMBERED = 50_000
+"""Identities of the run whose Kustomer id is kept; about 20 MB. The oldest is forgotten first."""
+
+
+class Identities:
+    """Finds records in Kustomer, and remembers the ids of those that this run has met."""
+
+    def __init__(self, kustomer: Kustomer) -> None:
+        self._kustomer = kustomer
+        self._lock = threading.Lock()
+        self._ids: OrderedDict[tuple[ObjectType, MatchKey], str] = OrderedDict()
+
+    def remembered(self, object_type: ObjectType, keys: Sequence[MatchKey]) -> str | None:
+        """The id of the record's first key, where this run has met it.
+
+        Later keys are not remembered: which object bears them must be read, not assumed.
+        """
+        with self._lock:
+            return self._ids.get((object_type, keys[0])) if keys else None
+
+    def remember(self, object_type: ObjectType, keys: Sequence[MatchKey], kustomer_id: str) -> None:
+        """Keep the id of what was written or found under the record's first key."""
+        if not keys:
+            return
+        with self._lock:
+            self._ids[object_type, keys[0]] = kustomer_id
+            self._ids.move_to_end((object_type, keys[0]))
+            if len(self._ids) > MAX_REMEMBERED:
+                self._ids.popitem(last=False)
+
+    def forget(self, object_type: ObjectType, keys: Sequence[MatchKey]) -> None:
+        """The id turned out to be wrong."""
+        with self._lock:
+            for key in keys:
+                self._ids.pop((object_type, key), None)
+
+    def find(
+        self, object_type: ObjectType, keys: Sequence[MatchKey], external_id: str | None
+    ) -> Resource | Rejection | None:
+        """Ask Kustomer for the record: the first kind of key that finds one decides.
+
+        Args:
+            object_type: What to look for.
+            keys: The record's keys, in match_on's order.
+            external_id: The record's external id, whether or not it is matched on.
+
+        Returns:
+            What was found, None when all looks came back empty, or why it cannot be told.
+        """
+        passed: list[MatchKey] = []
+        for _, group in groupby(keys, key=lambda key: key.kind):
+            alike = list(group)
+            found = self._find_by(object_type, alike, external_id)
+            if len(found) > 1:
+                return Rejection(
+                    Reason.MATCH_AMBIGUOUS,
+                    attribute=alike[0].kind,
+                    detail=f"{len(found)} records in Kustomer have this {alike[0].kind}",
+                )
+            if found:
+                resource = found[0]
+                clash = _clash(resource, passed) if object_type == "customer" else None
+                return clash or resource
+            passed += alike
+        return None
+
+    def _find_by(
+        self, object_type: ObjectType, keys: Sequence[MatchKey], external_id: str | None
+    ) -> list[Resource]:
+        found: dict[str, Resource] = {}
+        for key in keys:
+            for resource in self._look_up(object_type, key):
+                borne = known_keys(object_type, resource.id, resource.attributes)
+                if resource.live and key in borne and not _other(key, resource, external_id):
+                    found[resource.id] = resource
+        return list(found.values())
+
+    def _look_up(self, object_type: ObjectType, key: MatchKey) -> Iterable[Resource]:
+        value = key.spelling or key.value
+        if object_type == "company" and key.kind != "id":
+            return self._kustomer.companies_by(key.kind, value)
+        resource = (
+            self._kustomer.read(object_type, value)
+            if key.kind == "id"
+            else self._kustomer.customer_by(key.kind, value)
+        )
+        return [resource] if resource else []
+
+
+def _other(key: MatchKey, resource: Resource, external_id: str | None) -> bool:
+    """Company names are not unique: one with another external id is another company."""
+    borne = resource.attributes.get("externalId")
+    return key.kind == "name" and bool(external_id and borne) and borne != external_id
+
+
+def _clash(resource: Resource, passed: Sequence[MatchKey]) -> Rejection | None:
+    """Whether a customer bears another value for a key that should have found it first."""
+    borne = known_keys("customer", resource.id, resource.attributes)
+    for kind in dict.fromkeys(key.kind for key in passed if key.kind != "id"):
+        theirs = {key for key in borne if key.kind == kind}
+        if theirs and theirs.isdisjoint(passed):
+            return Rejection(
+                Reason.MATCH_CONFLICT,
+                attribute=kind,
+                detail=f"the customer found by a later key has another {kind}",
+            )
+    return None

@@ -1,0 +1,1 @@
+"""The client of the Kustomer API; the only room that knows HTTP."""

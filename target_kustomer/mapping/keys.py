@@ -1,0 +1,118 @@
+"""The keys by which a record is found in Kustomer, in the form in which they are compared."""
+
+from __future__ import annotations
+
+import unicodedata
+from typing import TYPE_CHECKING
+
+from target_kustomer.mapping.attributes import Kind
+from target_kustomer.mapping.failures import CoercionError
+from target_kustomer.mapping.instants import instant
+from target_kustomer.models import MatchKey
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from target_kustomer.models import JSON, Attributes, MappedRecord, MatchKind, ObjectType
+
+MATCH_KINDS: Mapping[ObjectType, tuple[MatchKind, ...]] = {
+    "customer": ("id", "externalId", "email", "phone"),
+    "company": ("id", "externalId", "name"),
+}
+"""What ``match_on`` may name."""
+
+DEFAULT_MATCH_ON: Mapping[ObjectType, tuple[MatchKind, ...]] = {
+    "customer": ("externalId", "email"),
+    "company": ("externalId", "name"),
+}
+
+KEY_ATTRIBUTES: Mapping[MatchKind, tuple[str, ...]] = {
+    "id": ("id",),
+    "externalId": ("externalId", "externalIds"),
+    "email": ("emails",),
+    "phone": ("phones",),
+    "name": ("name",),
+}
+"""The attributes that bear a key; the shared lists are no identifiers [API §13]."""
+
+
+def normalise_name(name: str) -> str:
+    """A company's name as it is compared: NFC, trimmed, without case."""
+    return unicodedata.normalize("NFC", name).strip().casefold()
+
+
+def normalise_email(email: str) -> str:
+    """An address as it is compared: without case [API §13]."""
+    return email.strip().casefold()
+
+
+def normalise_phone(phone: str) -> str:
+    """A number as it is compared: its digits [API §13]."""
+    return "".join(each for each in phone if each in "0123456789")
+
+
+def comparable(kind: Kind, value: JSON) -> JSON:
+    """The value in a form that equals that of every other spelling of it."""
+    normalise = _NORMALISERS.get(kind)
+    return normalise(value) if normalise and isinstance(value, str) else value
+
+
+def match_keys(mapped: MappedRecord, kinds: Sequence[MatchKind]) -> tuple[MatchKey, ...]:
+    """Every key that the record carries, in the order of the kinds."""
+    found = (
+        MatchKey(kind, value)
+        for kind in kinds
+        for value in _key_values(kind, mapped.id, mapped.attributes)
+    )
+    return tuple(dict.fromkeys(found))
+
+
+def known_keys(
+    object_type: ObjectType, kustomer_id: str, attributes: Attributes
+) -> frozenset[MatchKey]:
+    """Every key that an object in Kustomer's answer bears."""
+    return frozenset(
+        MatchKey(kind, value)
+        for kind in MATCH_KINDS[object_type]
+        for value in _key_values(kind, kustomer_id, attributes)
+    )
+
+
+def _key_values(kind: MatchKind, kustomer_id: str | None, attributes: Attributes) -> Iterator[str]:
+    if kind == "id":
+        found: list[JSON] = [kustomer_id]
+    elif kind == "email":
+        found = [each.get("email") for each in attributes.get("emails") or ()]
+    elif kind == "phone":
+        found = [each.get("phone") for each in attributes.get("phones") or ()]
+    elif kind == "externalId":
+        items = attributes.get("externalIds") or ()
+        found = [attributes.get("externalId"), *(each.get("externalId") for each in items)]
+    else:
+        found = [attributes.get("name")]
+    normalise = _KEY_NORMALISERS.get(kind, str)
+    yield from (normalise(each) for each in found if each)
+
+
+def _milliseconds(text: str) -> str:
+    # Kustomer keeps milliseconds [API §2.1], a source may have more.
+    try:
+        moment = instant(text).removesuffix("Z")
+    except CoercionError:
+        return text
+    seconds, _, fraction = moment.partition(".")
+    return f"{seconds}.{fraction[:3].ljust(3, '0')}"
+
+
+_NORMALISERS: dict[Kind, Callable[[str], str]] = {
+    Kind.EMAIL: normalise_email,
+    Kind.PHONE: normalise_phone,
+    Kind.DOMAIN: str.casefold,
+    Kind.SOCIAL: str.casefold,
+    Kind.INSTANT: _milliseconds,
+}
+_KEY_NORMALISERS: dict[MatchKind, Callable[[str], str]] = {
+    "email": normalise_email,
+    "phone": normalise_phone,
+    "name": normalise_name,
+}

@@ -1,0 +1,142 @@
+"""From a SCHEMA to a plan, once; from a record to Kustomer's attributes, for each record."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from target_kustomer.mapping.assembly import Assembly
+from target_kustomer.mapping.checks import check_targets, match_kinds
+from target_kustomer.mapping.failures import CoercionError, Notes
+from target_kustomer.mapping.groups import ABSENT, Group, Reading, RejectedError, value_at
+from target_kustomer.mapping.keys import KEY_ATTRIBUTES, match_keys
+from target_kustomer.mapping.location import country_code
+from target_kustomer.mapping.rules import Rules
+from target_kustomer.mapping.schema import columns_of
+from target_kustomer.mapping.stream import Stream
+from target_kustomer.models import MappedRecord
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from target_kustomer.models import MatchKind, ObjectType, Rejection
+    from target_kustomer.settings import StreamSettings
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What becomes of a stream's columns.
+
+    Attributes:
+        columns: Each column with its attribute, or None where it is not sent; for the log.
+        warnings: What the user should know; names only, never values.
+        external_id_column: The column that is the externalId only because it is the key.
+        match_kinds: The keys by which records are found, in order.
+        groups: The attributes, each with the columns that make it.
+        known_columns: The columns that the SCHEMA has.
+        countries: The paths at which a record names its country, the surest first.
+        default_region: The country of phone numbers where neither they nor the record name one.
+    """
+
+    columns: tuple[tuple[str, str | None], ...]
+    warnings: tuple[str, ...]
+    external_id_column: str | None
+    match_kinds: tuple[MatchKind, ...]
+    groups: tuple[Group, ...]
+    known_columns: frozenset[str]
+    countries: tuple[tuple[str, ...], ...]
+    default_region: str | None
+
+    def map_record(self, record: Mapping[str, Any]) -> MappedRecord | Rejection:
+        """The record in Kustomer's terms, or why it cannot be; never raises."""
+        reading = Reading(Notes(self._region(record)))
+        try:
+            found = {group.attribute: group.value(record, reading) for group in self.groups}
+        except RejectedError as error:
+            return error.rejection
+        values = {name: value for name, value in found.items() if value is not ABSENT}
+        mapped = MappedRecord(
+            id=values.pop("id", None),
+            link=values.pop("company", None),
+            attributes=values,
+            omitted=tuple(each.column or "" for each in reading.failures),
+            extensions_dropped=tuple(reading.extended),
+        )
+        return self._lost_key(mapped, reading.failures) or mapped
+
+    def unknown_columns(self, record: Mapping[str, Any]) -> tuple[str, ...]:
+        """The record's columns that the SCHEMA lacks, and that are not sent therefore."""
+        if record.keys() <= self.known_columns:
+            return ()
+        unknown = record.keys() - self.known_columns
+        return tuple(sorted(name for name in unknown if not name.lower().startswith("_sdc_")))
+
+    def _region(self, record: Mapping[str, Any]) -> str | None:
+        for path in self.countries:
+            with suppress(CoercionError):
+                country = value_at(record, path)
+                if isinstance(country, str) and (code := country_code(country)):
+                    return code
+        return self.default_region
+
+    def _lost_key(self, mapped: MappedRecord, failures: Sequence[Rejection]) -> Rejection | None:
+        """The key that must not be left out, since the record has no other one."""
+        keys = {name for kind in self.match_kinds for name in KEY_ATTRIBUTES[kind]}
+        lost = [each for each in failures if each.attribute in keys]
+        return lost[0] if lost and not match_keys(mapped, self.match_kinds) else None
+
+
+def compile_plan(  # noqa: PLR0913 - all that a SCHEMA message and the settings say
+    stream: str,
+    schema: Mapping[str, Any],
+    key_properties: Sequence[str],
+    object_type: ObjectType,
+    settings: StreamSettings,
+    *,
+    company_external_id_prefix: str = "",
+    org_attributes: frozenset[str] | None = None,
+) -> Plan:
+    """Decide what becomes of a stream's columns.
+
+    Args:
+        stream: The stream's name.
+        schema: The JSON Schema of its SCHEMA message.
+        key_properties: The key of its SCHEMA message.
+        object_type: What its records are.
+        settings: What the settings say of the stream.
+        company_external_id_prefix: The prefix of the external ids of the company stream.
+        org_attributes: The custom attributes that the org has, None where it may not be asked.
+
+    Raises:
+        ConfigurationError: The columns and the settings do not fit; says how to mend it.
+    """
+    given = Stream(
+        stream, object_type, columns_of(schema), tuple(key_properties), settings, org_attributes
+    )
+    rules = Rules(given)
+    placed = rules.placed()
+    targeted = [(column, target) for column, target in placed if target is not None]
+    check_targets(given, targeted)
+    kinds = match_kinds(given, {target.attribute for _, target in targeted})
+    own_prefix = settings.company_external_id_prefix
+    assembly = Assembly(
+        given,
+        key_attributes={name for kind in kinds for name in KEY_ATTRIBUTES[kind]},
+        company_external_id_prefix=(
+            company_external_id_prefix if own_prefix is None else own_prefix
+        ),
+    )
+    region = settings.default_phone_region
+    return Plan(
+        columns=tuple(
+            (column.name, None if target is None else target.label) for column, target in placed
+        ),
+        warnings=tuple(rules.warnings),
+        external_id_column=rules.external_id_column,
+        match_kinds=kinds,
+        groups=assembly.groups(targeted),
+        known_columns=frozenset(given.columns),
+        countries=tuple(column.path for column in rules.countries),
+        default_region=region.upper() if region else None,
+    )

@@ -1,0 +1,360 @@
+"""One run: its parts wired together, from the first record to the last STATE."""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from target_kustomer.checkpoints import Checkpoints, Tickets
+from target_kustomer.clock import RunClock
+from target_kustomer.delivery.bulk import BulkJobs
+from target_kustomer.delivery.deliver import BatchDelivery, Services
+from target_kustomer.delivery.links import CompanyLinks
+from target_kustomer.delivery.lost import LostCreates
+from target_kustomer.delivery.packing import Packer
+from target_kustomer.delivery.pipeline import Pipeline
+from target_kustomer.delivery.polling import JobTimes
+from target_kustomer.exceptions import (
+    AccessError,
+    ConfigurationError,
+    FatalError,
+    RejectsError,
+    SignalError,
+    StoppedError,
+)
+from target_kustomer.identity import Identities
+from target_kustomer.kustomer.client import Client
+from target_kustomer.kustomer.endpoints import Kustomer
+from target_kustomer.kustomer.roles import missing_roles, needed_roles
+from target_kustomer.models import SourceRecord
+from target_kustomer.rejects import RejectsFile
+from target_kustomer.routing import company_prefixes
+from target_kustomer.settings import MAX_BULK_ITEMS
+from target_kustomer.settlement import Settlement
+from target_kustomer.summary import Summary
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from target_kustomer.delivery.batches import Batch, Stream
+    from target_kustomer.mapping.plan import Plan
+    from target_kustomer.models import JSON, MappedRecord, ObjectType
+    from target_kustomer.reader import InterruptibleReader, Line
+    from target_kustomer.settings import Settings
+
+logger = logging.getLogger(__name__)
+
+_JOIN_POLL_SECONDS = 0.1
+
+
+class Run:
+    """Everything that lives from the first line of stdin to the last STATE.
+
+    Args:
+        settings: The settings.
+        reader: Where the records come from; the run can wake and end its reading.
+        emit_state: Writes a STATE to stdout.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        reader: InterruptibleReader,
+        emit_state: Callable[[JSON], None],
+    ) -> None:
+        self.settings = settings
+        self.read_counts: Counter[str] = Counter()
+        self.ignored: Counter[str] = Counter()
+        self.filtered: Counter[str] = Counter()
+        self._omitted: Counter[tuple[str, str]] = Counter()
+        self._extensions: set[tuple[str, str]] = set()
+        self._external_ids: dict[tuple[ObjectType, str], str] = {}
+        self._company_prefixes: dict[str, str] = {}
+        self._metadata: dict[ObjectType, frozenset[str] | None] = {}
+        self._streams: list[str] = []
+        self._reader = reader
+        self._signals: list[int] = []
+        self._failure: BaseException | None = None
+
+        self._clock = RunClock()
+        self._client = Client(settings, self._clock)
+        self._kustomer = Kustomer(self._client)
+        self._tickets = Tickets()
+        self._rejects = RejectsFile(Path(settings.rejects_dir), self._clock)
+        self._summary = Summary()
+        self._emit_state = emit_state
+        times = JobTimes()
+        identities = Identities(self._kustomer)
+        lost = LostCreates(identities, times, settings.lost_answer_wait_seconds, self._clock)
+        bulk = BulkJobs(self._kustomer, lost, times, settings, self._clock)
+        self.links = CompanyLinks(identities, bulk)
+        self._services = Services(self._kustomer, identities, self.links, bulk, lost)
+
+    # The start
+
+    def start(self) -> None:
+        """Check the key, then start the threads.
+
+        Raises:
+            AccessError: Kustomer refuses the key.
+            UnreachableError: It does not answer.
+        """
+        self._rejects.warn_of_older()
+        self._roles = self._kustomer.roles()
+        self._settlement = Settlement(
+            self._rejects, self._summary, Checkpoints(self._emit_state), self.fail
+        )
+        self._pipeline = Pipeline(
+            lambda flight: BatchDelivery(self._services, flight).deliver(),
+            self._settlement.settle,
+            self.fail,
+            self.settings.max_parallel_requests,
+            self._clock,
+        )
+        batch_size = min(self.settings.batch_size_rows, MAX_BULK_ITEMS)
+        self.packer = Packer(self._tickets.open, self._submit, batch_size, self._clock)
+
+    # While reading
+
+    @property
+    def line(self) -> Line:
+        """The message that is being processed, as it came in."""
+        return self._reader.line
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether the reading must end: a signal came, or a thread failed."""
+        return bool(self._signals) or self._failure is not None
+
+    def signal(self, signum: int) -> None:
+        """A signal came; a second one ends the grace. Safe in a signal handler."""
+        self._signals.append(signum)
+
+    def fail(self, failure: BaseException) -> None:
+        """A thread failed: the first failure ends the run."""
+        if self._failure is None:
+            self._failure = failure
+        if self._reader.wakeup:
+            self._reader.wakeup.set()
+
+    def custom_attributes(self, object_type: ObjectType) -> frozenset[str] | None:
+        """The custom attributes that the org knows; asked once per object."""
+        if object_type not in self._metadata:
+            self._metadata[object_type] = self._kustomer.custom_attributes(object_type)
+        return self._metadata[object_type]
+
+    def company_prefix(self, stream: str) -> str:
+        """What goes before the external id of the company that this stream's customers name."""
+        prefixes = company_prefixes(self.settings, stream, self._company_prefixes)
+        return next(iter(prefixes), "") if len(prefixes) < 2 else ""  # noqa: PLR2004
+
+    def begin_stream(self, stream: Stream, plan: Plan) -> None:
+        """A SCHEMA came: say the plan, check what it needs, hand over what came before.
+
+        Raises:
+            AccessError: The key lacks a role that the stream needs.
+            ConfigurationError: Two streams would take the same external ids.
+        """
+        self._log_plan(stream, plan)
+        self._check_roles(stream, plan)
+        self._check_external_ids(stream, plan)
+        self._check_company_prefix(stream, plan)
+        if stream.object_type == "company":
+            self._company_prefixes[stream.name] = stream.settings.external_id_prefix
+        if stream.name in self._streams:
+            self.packer.flush_stream(stream.name)
+        else:
+            self._streams.append(stream.name)
+
+    def read(self, stream: str) -> SourceRecord:
+        """Count a record of a stream, and keep where it came from."""
+        self.read_counts[stream] += 1
+        source = self.line.message["stream"]
+        return SourceRecord(
+            stream=source,
+            ordinal=self.read_counts.total(),
+            line_number=self.line.number,
+            line=self.line.raw,
+            schema_line=self._reader.schema_lines[source],
+        )
+
+    def note_omissions(self, stream: Stream, mapped: MappedRecord) -> None:
+        """Count what was left out of a record; say it once per column."""
+        for column in mapped.omitted:
+            self._omitted[stream.name, column] += 1
+            if self._omitted[stream.name, column] == 1:
+                logger.warning(
+                    "values that do not fit are omitted stream=%s column=%s", stream.name, column
+                )
+        for column in mapped.extensions_dropped:
+            if (stream.name, column) not in self._extensions:
+                self._extensions.add((stream.name, column))
+                logger.warning(
+                    "phone extensions are left off stream=%s column=%s", stream.name, column
+                )
+
+    def checkpoint(self, state: JSON) -> None:
+        """A STATE was read."""
+        self._settlement.checkpoint(state, self._tickets.next)
+
+    def idle(self) -> None:
+        """Stdin is silent: hand over what has waited long enough."""
+        self.packer.flush_aged()
+
+    # The end
+
+    def finish(self, fault: BaseException | None) -> None:
+        """Settle what can be settled, say what became of the records, and raise what went wrong.
+
+        Args:
+            fault: What ended the reading, if it was not the end of the stream.
+
+        Raises:
+            FatalError: The run did not do all that it was asked; its exit code says why.
+        """
+        if not hasattr(self, "packer"):
+            self._client.close()
+            raise fault or self._signalled() or RuntimeError("the run never started")
+        if (fault is None or isinstance(fault, FatalError)) and not self.interrupted:
+            self._flush()
+        self._settle()
+        self._say()
+        ended = fault or self._signalled() or self._failure or self._too_many_rejects()
+        if ended is not None:
+            raise ended
+        self._check_counts()
+
+    def _flush(self) -> None:
+        try:
+            self.packer.flush()
+        except StoppedError:
+            return
+
+    def _settle(self) -> None:
+        """Let all work end; after a signal or a failure what is in flight, within the grace."""
+        self._pipeline.close()
+        while not self.interrupted:
+            if self._pipeline.join(_JOIN_POLL_SECONDS):
+                break
+        if self.interrupted:
+            self._pipeline.abandon()
+            deadline = self._clock.monotonic() + self.settings.shutdown_grace_seconds
+            while len(self._signals) < 2 and self._clock.monotonic() < deadline:  # noqa: PLR2004
+                if self._pipeline.join(_JOIN_POLL_SECONDS):
+                    break
+        self._clock.stop()
+        self._settlement.close()
+        self._rejects.close()
+        if self._pipeline.join(0):
+            self._client.close()
+
+    def _say(self) -> None:
+        interrupted = self.interrupted
+        read = Counter(self.read_counts)
+        for stream in self._streams:
+            unsettled = read[stream] - self._summary.settled(stream)
+            if unsettled and interrupted:
+                read[stream] -= unsettled
+                logger.warning(
+                    "not settled, to be read again from the last STATE stream=%s records=%d",
+                    stream,
+                    unsettled,
+                )
+        for word, counts in (("filtered", self.filtered), ("ignored", self.ignored)):
+            for stream, count in counts.items():
+                logger.info("%s stream=%s records=%d", word, stream, count)
+        for (stream, column), count in self._omitted.items():
+            logger.info("omitted stream=%s column=%s values=%d", stream, column, count)
+        for reason, count in self._summary.reasons():
+            logger.warning("rejected reason=%s records=%d", reason, count)
+        if self.links.replayable:
+            logger.warning(
+                "customers rejected for a company that came later: replay now records=%d",
+                self.links.replayable,
+            )
+        if self._rejects.path:
+            logger.warning("rejects file=%s", self._rejects.path)
+        for line in self._summary.lines(self._streams, read):
+            logger.info(line)
+
+    def _signalled(self) -> SignalError | None:
+        if not self._signals:
+            return None
+        msg = f"ended by signal {self._signals[0]}: run again: it goes on from the last STATE"
+        return SignalError(msg, self._signals[0])
+
+    def _too_many_rejects(self) -> RejectsError | None:
+        limit = self.settings.max_rejected_records
+        if limit < 0 or self._summary.rejected <= limit:
+            return None
+        msg = (
+            f"{self._summary.rejected} records rejected (max_rejected_records={limit}): all "
+            f"others are loaded; mend what {self._rejects.path} says and replay it: "
+            f"cat {self._rejects.path} | target-kustomer --config ..."
+        )
+        return RejectsError(msg)
+
+    def _check_counts(self) -> None:
+        for stream in self._streams:
+            if self._summary.settled(stream) != self.read_counts[stream]:
+                msg = f"stream {stream}: the verdicts do not add up to the records read"
+                raise RuntimeError(msg)
+
+    # Inside
+
+    def _submit(self, batch: Batch) -> None:
+        self._pipeline.submit(batch, lambda: self.interrupted)
+
+    def _log_plan(self, stream: Stream, plan: Plan) -> None:
+        for column, attribute in plan.columns:
+            logger.info(
+                "plan stream=%s column=%s attribute=%s", stream.name, column, attribute or "-"
+            )
+        for warning in plan.warnings:
+            logger.warning("%s", warning)
+
+    def _check_roles(self, stream: Stream, plan: Plan) -> None:
+        if self._roles is None:
+            return
+        needed = needed_roles(
+            stream.object_type,
+            stream.settings.mode,
+            links=bool(_links(plan)),
+            missing_company=stream.settings.missing_company,
+        )
+        if missing := missing_roles(self._roles, needed):
+            msg = (
+                f"stream {stream.name}: the api_key lacks {', '.join(missing)}: make a key with "
+                "these roles too (Settings > Security > API Keys; the roles of a key cannot be "
+                "changed)"
+            )
+            raise AccessError(msg)
+
+    def _check_external_ids(self, stream: Stream, plan: Plan) -> None:
+        if plan.external_id_column is None:
+            return
+        key = (stream.object_type, stream.settings.external_id_prefix)
+        other = self._external_ids.setdefault(key, stream.name)
+        if other != stream.name:
+            msg = (
+                f"streams {other} and {stream.name} both take the externalId of a "
+                f"{stream.object_type} from a key (here {plan.external_id_column}): set "
+                f"streams.{stream.name}.external_id_prefix, or map another column to externalId"
+            )
+            raise ConfigurationError(msg)
+
+    def _check_company_prefix(self, stream: Stream, plan: Plan) -> None:
+        prefixes = company_prefixes(self.settings, stream.name, self._company_prefixes)
+        if len(prefixes) > 1 and "company.externalId" in _links(plan):
+            msg = (
+                f"stream {stream.name}: company streams have different external_id_prefix "
+                f"settings: set streams.{stream.name}.company_external_id_prefix"
+            )
+            raise ConfigurationError(msg)
+
+
+def _links(plan: Plan) -> set[str]:
+    """The attributes by which the stream's customers name their companies."""
+    return {label for _, label in plan.columns if label and label.startswith("company.")}

@@ -1,0 +1,92 @@
+"""The one thread that turns verdicts into rejects on disk, counts and STATE."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from target_kustomer.models import Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from target_kustomer.checkpoints import Checkpoints
+    from target_kustomer.delivery.batches import Batch
+    from target_kustomer.models import JSON, Outcome
+    from target_kustomer.rejects import RejectsFile
+    from target_kustomer.summary import Summary
+
+
+@dataclass(frozen=True, slots=True)
+class BatchSettled:
+    """Every record of a batch has its verdict."""
+
+    ticket: int
+    stream: str
+    outcomes: tuple[Outcome, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class StateRead:
+    """A STATE came in when ``next_ticket`` was the next ticket to be opened."""
+
+    state: JSON
+    next_ticket: int
+
+
+class Settlement:
+    """Settles events in the order in which they come; rejects go to disk before anything counts.
+
+    Args:
+        rejects: Where rejected records go.
+        summary: Counts.
+        checkpoints: Writes STATE.
+        failed: Called once when settling fails; nothing is settled from then on.
+    """
+
+    def __init__(
+        self,
+        rejects: RejectsFile,
+        summary: Summary,
+        checkpoints: Checkpoints,
+        failed: Callable[[BaseException], None],
+    ) -> None:
+        self._rejects = rejects
+        self._summary = summary
+        self._checkpoints = checkpoints
+        self._failed = failed
+        self._events: queue.SimpleQueue[BatchSettled | StateRead | None] = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._run, name="settlement", daemon=True)
+        self._thread.start()
+
+    def settle(self, batch: Batch, outcomes: Sequence[Outcome]) -> None:
+        """A batch has its verdicts; from any thread."""
+        self._events.put(BatchSettled(batch.ticket, batch.stream.name, tuple(outcomes)))
+
+    def checkpoint(self, state: JSON, next_ticket: int) -> None:
+        """A STATE was read; from the reading thread."""
+        self._events.put(StateRead(state, next_ticket))
+
+    def close(self) -> None:
+        """Settle all that has come, then end."""
+        self._events.put(None)
+        self._thread.join()
+
+    def _run(self) -> None:
+        try:
+            while (event := self._events.get()) is not None:
+                self._settle(event)
+        except BaseException as error:  # noqa: BLE001  nothing may be acknowledged after this
+            self._failed(error)
+
+    def _settle(self, event: BatchSettled | StateRead) -> None:
+        if isinstance(event, StateRead):
+            self._checkpoints.checkpoint(event.state, event.next_ticket)
+            return
+        rejected = [each for each in event.outcomes if each.verdict is Verdict.REJECTED]
+        if rejected:
+            self._rejects.write(rejected)
+        self._summary.count(event.stream, event.outcomes)
+        self._checkpoints.confirm(event.ticket)

@@ -1,0 +1,162 @@
+"""Faults: what goes wrong on the way to Kustomer and back, scripted by tests [API §12.30]."""
+
+from __future__ import annotations
+
+import re
+import threading
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
+
+from target_kustomer.simulator.jobs import JobFlaws
+
+AnswerKind = Literal[
+    "refuse_connection",
+    "reset_before",
+    "reset_after",
+    "timeout_before",
+    "timeout_after",
+    "429",
+    "429_without_reset",
+    "500",
+    "502_html",
+    "503_html",
+    "gateway_403_html",
+    "cut_json",
+    "cut_body",
+    "empty_200",
+]
+"""Faults of the answer:
+
+- `refuse_connection`: the connection is closed at once, before anything is read from it.
+- `reset_before`: the connection breaks, the request was not taken.
+- `reset_after`: the request was processed, then the connection breaks without an answer.
+- `timeout_before`, `timeout_after`: the answer never comes; the request was not, or was processed.
+- `429`, `429_without_reset`: the budget is spent; not processed.
+- `500`: a Kustomer error body. `502_html`, `503_html`, `gateway_403_html`: a gateway's page.
+  Not processed, unless the fault says `processed`.
+- `cut_json`: processed; half of the JSON. `cut_body`: processed; the connection breaks in the
+  middle of the body. `empty_200`: processed; the status of success and no body.
+"""
+
+JobKind = Literal[
+    "stuck_job", "slow_job", "job_without_results", "job_unknown_yet", "item_missing_from_results"
+]
+"""Faults of the job that a bulk submit starts; a request may have one of these and one above."""
+
+FaultKind = AnswerKind | JobKind
+
+
+@dataclass
+class Fault:
+    """One fault, and which requests it hits: those that fit all of its conditions.
+
+    Attributes:
+        kind: What goes wrong.
+        method: HTTP method, or None for any.
+        path_pattern: Regular expression to be found in the percent-encoded path, or None for any.
+        ordinal: Number of the request among all to the API, from 1, or None for any.
+        nth: The first so many fitting requests, less one, pass unharmed.
+        times: How often it fires; None for ever.
+        processed: Whether a 5xx or 403 kind lets the org process the request before.
+        amount: Polls that get a 404 (`job_unknown_yet`), items that are missing
+            (`item_missing_from_results`).
+        seconds: From now to the reset (`429`), duration of the job (`slow_job`).
+        seen: How many requests fitted so far.
+        fired: How often it has fired.
+    """
+
+    kind: FaultKind
+    method: str | None = None
+    path_pattern: str | None = None
+    ordinal: int | None = None
+    nth: int = 1
+    times: int | None = 1
+    processed: bool = False
+    amount: int = 1
+    seconds: float = 1.0
+    seen: int = 0
+    fired: int = 0
+
+    def __post_init__(self) -> None:
+        if self.kind not in (*get_args(AnswerKind), *get_args(JobKind)):
+            message = f"no such fault: {self.kind}"
+            raise ValueError(message)
+
+    @property
+    def hits_job(self) -> bool:
+        """Whether it is a fault of the job that a bulk submit starts."""
+        return self.kind in get_args(JobKind)
+
+    def fits(self, method: str, path: str, ordinal: int | None) -> bool:
+        """Tells whether a request fits the conditions."""
+        if self.hits_job and (method == "GET" or not path.endswith("/bulk")):
+            return False
+        return (
+            self.method in {None, method}
+            and self.ordinal in {None, ordinal}
+            and (self.path_pattern is None or re.search(self.path_pattern, path) is not None)
+        )
+
+    def fire(self) -> bool:
+        """Counts a fitting request, and tells whether the fault hits it."""
+        self.seen += 1
+        if self.seen < self.nth or (self.times is not None and self.fired >= self.times):
+            return False
+        self.fired += 1
+        return True
+
+
+class Faults:
+    """The faults that are scripted; may be added to while requests come."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._faults: list[Fault] = []
+
+    def add(self, kind: FaultKind, **conditions: Any) -> Fault:
+        """Scripts a fault and returns it, so that `fired` can be read; see `Fault`."""
+        fault = Fault(kind, **conditions)
+        with self._lock:
+            self._faults.append(fault)
+        return fault
+
+    def take(self, method: str, path: str, ordinal: int) -> tuple[Fault | None, JobFlaws]:
+        """Returns what hits a request: the first fault of the answer, and all those of the job."""
+        answer = None
+        flaws = JobFlaws()
+        with self._lock:
+            for fault in self._faults:
+                if not fault.fits(method, path, ordinal) or (answer and not fault.hits_job):
+                    continue
+                if fault.fire():
+                    if fault.hits_job:
+                        _mar(flaws, fault)
+                    else:
+                        answer = fault
+        return answer, flaws
+
+    def refuses_connection(self) -> bool:
+        """Tells whether a new connection is to be closed at once, whatever comes on it."""
+        with self._lock:
+            return any(
+                fault.kind == "refuse_connection" and fault.fits("", "", None) and fault.fire()
+                for fault in self._faults
+            )
+
+    def as_dicts(self) -> list[dict[str, Any]]:
+        """Returns the faults as JSON values."""
+        with self._lock:
+            return [dict(vars(fault)) for fault in self._faults]
+
+
+def _mar(flaws: JobFlaws, fault: Fault) -> None:
+    if fault.kind == "stuck_job":
+        flaws.stuck = True
+    elif fault.kind == "slow_job":
+        flaws.seconds = fault.seconds
+    elif fault.kind == "job_without_results":
+        flaws.without_results = True
+    elif fault.kind == "job_unknown_yet":
+        flaws.unknown_polls = fault.amount
+    else:
+        flaws.missing_results = fault.amount

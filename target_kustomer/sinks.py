@@ -1,0 +1,185 @@
+"""The sinks: a record becomes a prepared record or a rejection, and goes into its batch."""
+
+from __future__ import annotations
+
+import abc
+import copy
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from singer_sdk.sinks import RecordSink
+from typing_extensions import override
+
+from target_kustomer.delivery.batches import Stream, StreamTrial
+from target_kustomer.delivery.links import link_keys
+from target_kustomer.mapping.keys import known_keys, match_keys
+from target_kustomer.mapping.plan import Plan, compile_plan
+from target_kustomer.models import (
+    MappedRecord,
+    ObjectType,
+    Outcome,
+    PreparedRecord,
+    Reason,
+    Rejection,
+    SourceRecord,
+    Verdict,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from singer_sdk.sinks.core import BaseJSONSchemaValidator
+
+    from target_kustomer.delivery.batches import Claim
+    from target_kustomer.models import MatchKey
+    from target_kustomer.target import TargetKustomer
+
+_DELETED_AT = "_sdc_deleted_at"
+
+
+class UncheckedSink(RecordSink):
+    """A sink whose records the SDK does not look at.
+
+    Its validation, date parsing and key check would end the run for one bad record: it is given a
+    schema without properties and without keys.
+    """
+
+    def __init__(
+        self,
+        target: TargetKustomer,
+        stream_name: str,
+        schema: dict[str, Any],
+        key_properties: Sequence[str] | None,
+    ) -> None:
+        open_schema = {"properties": {}, "additionalProperties": True}
+        super().__init__(target, stream_name, open_schema, None)
+        self.original_schema = copy.deepcopy(schema)
+        self._source_keys = key_properties
+        self._run = target.run
+
+    @property
+    @override
+    def key_properties(self) -> Sequence[str]:
+        return self._source_keys  # type: ignore[return-value]  # None stays None: the SDK compares
+
+    @override
+    def get_validator(self) -> BaseJSONSchemaValidator | None:
+        return None
+
+
+class KustomerSink(UncheckedSink):
+    """Maps a stream's records and hands them to the run's batches."""
+
+    object_type: ClassVar[ObjectType]
+
+    @override
+    def setup(self) -> None:
+        settings = self._run.settings.stream(self.stream_name)
+        properties = {**self.original_schema["properties"], **self.schema["properties"]}
+        self._plan = compile_plan(
+            self.stream_name,
+            {**self.original_schema, "properties": properties},
+            self._source_keys or (),
+            self.object_type,
+            settings,
+            company_external_id_prefix=self._run.company_prefix(self.stream_name),
+            org_attributes=self._run.custom_attributes(self.object_type),
+        )
+        self._stream = Stream(
+            self.stream_name,
+            self.object_type,
+            settings,
+            self._plan.match_kinds,
+            StreamTrial(self.stream_name),
+        )
+        self._run.begin_stream(self._stream, self._plan)
+        self._noted: set[str] = set()
+
+    @override
+    def process_record(self, record: dict[str, Any], context: dict[str, Any]) -> None:
+        source = self._run.read(self.stream_name)
+        if self._run.line.message["record"].get(_DELETED_AT) is not None:
+            self._run.packer.add_decided(self._stream, Outcome(source, Verdict.SKIPPED))
+            return
+        self._note_unknown(record)
+        mapped = self._plan.map_record(record)
+        if isinstance(mapped, Rejection):
+            self._reject(source, mapped, record)
+            return
+        self._run.note_omissions(self._stream, mapped)
+        keys = match_keys(mapped, self._plan.match_kinds)
+        if not keys and self._stream.settings.mode != "create":
+            self._reject(source, _keyless(self._plan), record)
+            return
+        prepared = PreparedRecord(source, mapped, keys)
+        self._run.packer.add(self._stream, prepared, *self._claims(mapped, keys))
+
+    @abc.abstractmethod
+    def _claims(
+        self, mapped: MappedRecord, keys: Sequence[MatchKey]
+    ) -> tuple[list[Claim], list[Claim]]:
+        """The key values that the record may write, and those that it reads."""
+
+    def _rejected_keys(self, record: dict[str, Any]) -> Sequence[MatchKey]:  # noqa: ARG002
+        """The keys by which others may name this record, although it was rejected."""
+        return ()
+
+    def _reject(self, source: SourceRecord, rejection: Rejection, record: dict[str, Any]) -> None:
+        outcome = Outcome(source, Verdict.REJECTED, rejection)
+        self._run.packer.add_decided(self._stream, outcome, self._rejected_keys(record))
+
+    def _note_unknown(self, record: dict[str, Any]) -> None:
+        for column in self._plan.unknown_columns(record):
+            if column not in self._noted:
+                self._noted.add(column)
+                self.logger.warning("column is not in the SCHEMA and is not sent column=%s", column)
+
+
+class CustomerSink(KustomerSink):
+    """Customers: they wait for the companies that they name."""
+
+    object_type = "customer"
+
+    @override
+    def _claims(
+        self, mapped: MappedRecord, keys: Sequence[MatchKey]
+    ) -> tuple[list[Claim], list[Claim]]:
+        writes: list[Claim] = [("customer", key) for key in keys]
+        if mapped.link is None:
+            return writes, []
+        company: list[Claim] = [("company", key) for key in link_keys(mapped.link)]
+        creates = self._stream.settings.missing_company == "create"
+        if creates and not self._run.links.known(mapped.link):
+            return writes + company, []
+        return writes, company
+
+
+class CompanySink(KustomerSink):
+    """Companies: customers may name them by anything that they bear."""
+
+    object_type = "company"
+
+    @override
+    def _claims(
+        self, mapped: MappedRecord, keys: Sequence[MatchKey]
+    ) -> tuple[list[Claim], list[Claim]]:
+        borne = known_keys("company", mapped.id or "", mapped.attributes)
+        return [("company", key) for key in {*keys, *borne}], []
+
+    @override
+    def _rejected_keys(self, record: dict[str, Any]) -> Sequence[MatchKey]:
+        return self._plan.keys_of_rejected(record)
+
+
+class IgnoredSink(UncheckedSink):
+    """A stream that the settings ignore, or that stream maps remove."""
+
+    @override
+    def process_record(self, record: dict[str, Any], context: dict[str, Any]) -> None:
+        self._run.ignored[self.stream_name] += 1
+
+
+def _keyless(plan: Plan) -> Rejection:
+    kinds = ", ".join(plan.match_kinds)
+    return Rejection(
+        Reason.MATCH_KEY_MISSING, detail=f"the record has none of the keys matched on: {kinds}"
+    )

@@ -1,0 +1,49 @@
+"""Counts per stream that must add up: each record read gets exactly one verdict."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from typing import TYPE_CHECKING
+
+from target_kustomer.models import Reason, Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from target_kustomer.models import Outcome
+
+
+class Summary:
+    """What became of the records of each stream; fed by the settling thread."""
+
+    def __init__(self) -> None:
+        self._verdicts: dict[str, Counter[Verdict]] = defaultdict(Counter)
+        self._reasons: Counter[Reason] = Counter()
+
+    def count(self, stream: str, outcomes: Iterable[Outcome]) -> None:
+        """Count a batch's verdicts."""
+        for outcome in outcomes:
+            self._verdicts[stream][outcome.verdict] += 1
+            if outcome.rejection:
+                self._reasons[outcome.rejection.reason] += 1
+
+    def settled(self, stream: str) -> int:
+        """Records of the stream that have a verdict."""
+        return self._verdicts[stream].total()
+
+    @property
+    def rejected(self) -> int:
+        """Records rejected, over all streams."""
+        return sum(self._reasons.values())
+
+    def reasons(self) -> list[tuple[str, int]]:
+        """Reasons of rejection with their counts, the most frequent first."""
+        return [(reason.value, count) for reason, count in self._reasons.most_common()]
+
+    def lines(self, streams: Sequence[str], read: Counter[str]) -> list[str]:
+        """One line for each stream, in the form that design 1.8 fixes."""
+        return [
+            f"summary stream={stream} read={read[stream]} "
+            + " ".join(f"{verdict.value}={self._verdicts[stream][verdict]}" for verdict in Verdict)
+            for stream in streams
+        ]

@@ -1,0 +1,266 @@
+"""The target: the SDK's life cycle around a run, signals, and exit codes."""
+
+from __future__ import annotations
+
+import errno
+import logging
+import os
+import signal
+import sys
+import traceback
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import click
+from singer_sdk.configuration._dict_config import parse_environment_config
+from singer_sdk.exceptions import MappingError
+from singer_sdk.helpers.capabilities import CapabilitiesEnum, PluginCapabilities
+from singer_sdk.mapper import RemoveRecordTransform
+from singer_sdk.plugin_base import JSONSchemaValidator, SingerCommand
+from singer_sdk.singerlib.json import serialize_json
+from singer_sdk.target_base import Target
+from typing_extensions import override
+
+from target_kustomer.exceptions import ConfigurationError, FatalError
+from target_kustomer.reader import InterruptibleReader, Wakeup
+from target_kustomer.routing import route
+from target_kustomer.run import Run
+from target_kustomer.settings import (
+    CONFIG_JSONSCHEMA,
+    Settings,
+    config_problem,
+    parse_environment,
+    unknown_settings,
+)
+from target_kustomer.sinks import CompanySink, CustomerSink, IgnoredSink, UncheckedSink
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import PurePath
+    from types import FrameType
+
+    from target_kustomer.models import JSON
+
+logger = logging.getLogger(__name__)
+
+_SINKS: dict[str, type[UncheckedSink]] = {
+    "customer": CustomerSink,
+    "company": CompanySink,
+    "ignore": IgnoredSink,
+}
+
+
+class TargetKustomer(Target):
+    """Loads companies and customers from any Singer tap into Kustomer."""
+
+    name = "target-kustomer"
+    config_jsonschema: ClassVar[dict[str, Any]] = CONFIG_JSONSCHEMA
+    message_reader_class = InterruptibleReader
+    capabilities: ClassVar[list[CapabilitiesEnum]] = [
+        PluginCapabilities.ABOUT,
+        PluginCapabilities.STREAM_MAPS,
+        PluginCapabilities.FLATTENING,
+        PluginCapabilities.STRUCTURED_LOGGING,
+    ]
+    message_reader: InterruptibleReader
+
+    def __init__(
+        self,
+        *,
+        config: dict[str, Any] | PurePath | str | list[PurePath | str] | None = None,
+        parse_env_config: bool = False,
+        validate_config: bool = True,
+        setup_mapper: bool = True,
+        message_reader: InterruptibleReader | None = None,
+    ) -> None:
+        merged = dict(config) if isinstance(config, dict) else config
+        if parse_env_config:
+            merged = {**(merged or {}), **self._from_environment()}  # type: ignore[dict-item]
+        try:
+            super().__init__(
+                config=merged,
+                validate_config=validate_config,
+                setup_mapper=setup_mapper,
+                message_reader=message_reader,
+            )
+        except MappingError as error:
+            raise _map_error(error) from error
+        for setting, near in unknown_settings(self.config).items():
+            hint = f"did you mean {near}?" if near else "it is ignored"
+            logger.warning("unknown setting %s: %s", setting, hint)
+        self.max_parallelism = 1
+        self.run = Run(Settings.from_config(self.config), self.message_reader, self._emit_state)
+        self.message_reader.wakeup = self._wakeup = Wakeup()
+        self.message_reader.interrupted = lambda: self.run.interrupted
+        self.message_reader.started = self._start
+        self.message_reader.idle = self.run.idle
+
+    # Messages
+
+    @override
+    def get_sink_class(self, stream_name: str) -> type[UncheckedSink]:
+        removed = any(
+            isinstance(each, RemoveRecordTransform) and each.stream_alias == stream_name
+            for maps in self.mapper.stream_maps.values()
+            for each in maps
+        )
+        return IgnoredSink if removed else _SINKS[route(self.run.settings, stream_name)]
+
+    @override
+    def _process_schema_message(self, message_dict: dict[str, Any]) -> None:
+        try:
+            super()._process_schema_message(message_dict)
+        except MappingError as error:
+            raise _map_error(error) from error
+
+    @override
+    def _process_record_message(self, message_dict: dict[str, Any]) -> None:
+        before = self._passed
+        try:
+            super()._process_record_message(message_dict)
+        except MappingError as error:
+            raise _map_error(error) from error
+        if self._passed == before:
+            self.run.filtered[message_dict["stream"]] += 1
+        self.run.idle()
+
+    @property
+    def _passed(self) -> int:
+        return self.run.read_counts.total() + self.run.ignored.total()
+
+    @override
+    def _process_state_message(self, message_dict: dict[str, Any]) -> None:
+        before = self._latest_state
+        super()._process_state_message(message_dict)
+        if self._latest_state and self._latest_state is not before:
+            self.run.checkpoint(self._latest_state)
+
+    @override
+    def _process_activate_version_message(self, message_dict: dict[str, Any]) -> None:
+        """Nothing to activate: a CRM holds no table versions."""
+
+    @override
+    def _write_state_message(self, state: dict[str, Any]) -> None:
+        """The checkpoints write STATE, when it is true; the SDK would write it too early."""
+
+    def _emit_state(self, state: JSON) -> None:
+        sys.stdout.write(f"{serialize_json(state)}\n")
+        sys.stdout.flush()
+
+    # Start and end
+
+    def _start(self) -> None:
+        _keep_values_out_of_logs()
+        self.run.start()
+
+    @override
+    def process_endofpipe(self) -> None:
+        self.run.finish(self.message_reader.fault)
+
+    @override
+    def _handle_termination(self, signum: int, frame: FrameType | None) -> None:
+        self.run.signal(signum)
+        self._wakeup.set()
+
+    # Settings
+
+    @classmethod
+    def _from_environment(cls) -> dict[str, Any]:
+        """The settings in the environment, and in a ``.env`` file as the SDK finds it."""
+        cls.append_builtin_config(cls.config_jsonschema)
+        parse_environment_config({}, cls._env_var_prefix)  # reads .env, and no setting
+        return parse_environment(cls._env_var_prefix, os.environ)
+
+    @override
+    def _validate_config(self, *, raise_errors: bool = True) -> list[str]:
+        """Validate without quoting values, since the SDK's messages would print the key."""
+        self.append_builtin_config(self.config_jsonschema)
+        validator = JSONSchemaValidator(self.config_jsonschema)
+        problems = [config_problem(error) for error in validator.iter_errors(self._config)]
+        if problems and raise_errors:
+            raise ConfigurationError("; ".join(problems))
+        return problems
+
+    @classmethod
+    @override
+    def append_builtin_config(cls, config_jsonschema: dict[str, Any]) -> None:
+        """Add the SDK's settings, without the one that has no meaning here."""
+        super().append_builtin_config(config_jsonschema)
+        config_jsonschema["properties"].pop("load_method", None)
+
+    # Command line
+
+    @classmethod
+    @override
+    def get_singer_command(cls) -> click.Command:
+        command = super().get_singer_command()
+        command.__class__ = _Command
+        return command
+
+
+class _Command(SingerCommand):
+    """Turns what ended a run into one clear line and the exit code of the contract."""
+
+    @override
+    def main(self, *args: Any, **kwargs: Any) -> Any:
+        try:
+            return super().main(*args, **kwargs)
+        except FileNotFoundError as error:
+            self.logger.error("configuration: no such file: %s", error.filename or error)  # noqa: TRY400
+        except ValueError:
+            self.logger.error("configuration: a --config file is not JSON")  # noqa: TRY400
+        sys.exit(ConfigurationError.exit_code)
+
+    @override
+    def invoke(self, ctx: click.Context) -> Any:
+        logging.captureWarnings(capture=True)
+        try:
+            return click.Command.invoke(self, ctx)
+        except (click.exceptions.Exit, click.ClickException):
+            raise
+        except FatalError as error:
+            self.logger.error("%s", error)  # noqa: TRY400  a traceback tells the user nothing
+            code = error.exit_code
+        except OSError as error:
+            code = self._explain_os_error(error)
+        except Exception as error:  # noqa: BLE001  the process's boundary
+            self.logger.error("%s", _bug(error))  # noqa: TRY400  its message may hold values
+            code = FatalError.exit_code
+        ctx.exit(code)
+        return None
+
+    def _explain_os_error(self, error: OSError) -> int:
+        if error.errno == errno.EPIPE:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            self.logger.error(
+                "stdout was closed: nothing can be acknowledged; run again from the last STATE"
+            )
+            return 128 + signal.SIGPIPE
+        self.logger.error(
+            "cannot write %s (%s): mend rejects_dir or the disk, then run again: the last STATE is "
+            "safe",
+            error.filename or "the rejects file",
+            error.strerror,
+        )
+        return ConfigurationError.exit_code
+
+
+def _map_error(error: MappingError) -> ConfigurationError:
+    """The SDK's own words; a failed expression is named, not the values in it."""
+    return ConfigurationError(f"stream_maps: {error}: mend the stream_maps setting")
+
+
+def _bug(error: BaseException) -> str:
+    """Where an unexpected error came from, without its message, which may hold values."""
+    frames: Sequence[traceback.FrameSummary] = traceback.extract_tb(error.__traceback__)
+    places = " < ".join(
+        f"{frame.filename.rpartition('/')[2]}:{frame.lineno}" for frame in reversed(frames[-4:])
+    )
+    return (
+        f"bug in target-kustomer: {type(error).__name__} at {places}: please report this line; "
+        "the last STATE is safe"
+    )
+
+
+def _keep_values_out_of_logs() -> None:
+    """The SDK logs the results of mapping expressions at DEBUG."""
+    logging.getLogger("singer_sdk.mapper").setLevel(logging.INFO)

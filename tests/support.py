@@ -1,0 +1,186 @@
+"""What tests share: Singer lines, a run in this process, a run in a process of its own."""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+import os
+import re
+import subprocess
+import sys
+from contextlib import redirect_stdout
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from target_kustomer.exceptions import FatalError
+from target_kustomer.target import TargetKustomer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from pathlib import Path
+
+    from target_kustomer.simulator import Simulator
+
+TEXT = {"type": ["null", "string"]}
+INTEGER = {"type": ["null", "integer"]}
+
+CUSTOMERS = {"id": TEXT, "name": TEXT, "email": TEXT, "age": INTEGER}
+COMPANIES = {"id": TEXT, "name": TEXT}
+
+_SUMMARY = re.compile(
+    r"summary stream=(\S+) read=(\d+) created=(\d+) updated=(\d+) unchanged=(\d+) "
+    r"skipped=(\d+) rejected=(\d+)$"
+)
+
+
+def schema(
+    stream: str, properties: Mapping[str, Any], keys: Iterable[str] | None = ("id",)
+) -> dict[str, Any]:
+    return {
+        "type": "SCHEMA",
+        "stream": stream,
+        "schema": {"type": "object", "properties": dict(properties)},
+        "key_properties": list(keys) if keys is not None else None,
+    }
+
+
+def record(stream: str, **columns: Any) -> dict[str, Any]:
+    return {"type": "RECORD", "stream": stream, "record": columns}
+
+
+def state(value: Any) -> dict[str, Any]:
+    return {"type": "STATE", "value": {"at": value}}
+
+
+def customers(count: int, first: int = 0, **columns: Any) -> list[dict[str, Any]]:
+    """So many different customers."""
+    return [
+        record(
+            "customers",
+            id=f"c{number}",
+            name=f"Customer {number}",
+            email=f"c{number}@example.com",
+            age=number % 90,
+            **columns,
+        )
+        for number in range(first, first + count)
+    ]
+
+
+def to_lines(messages: Iterable[Mapping[str, Any]]) -> bytes:
+    return b"".join(json.dumps(message).encode() + b"\n" for message in messages)
+
+
+@dataclass
+class Result:
+    """What a run left behind, beside what it left in Kustomer."""
+
+    exit_code: int
+    error: str
+    stdout: str
+    log: str
+    rejects_dir: Path
+    summaries: dict[str, dict[str, int]] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.summaries = {}
+        for line in self.log.splitlines():
+            if found := _SUMMARY.search(line):
+                words = ("read", "created", "updated", "unchanged", "skipped", "rejected")
+                counts = map(int, found.groups()[1:])
+                self.summaries[found[1]] = dict(zip(words, counts, strict=True))
+
+    @property
+    def states(self) -> list[Any]:
+        return [json.loads(line)["at"] for line in self.stdout.splitlines()]
+
+    @property
+    def rejects_bytes(self) -> bytes:
+        """All rejects files, one after the other."""
+        return b"".join(path.read_bytes() for path in sorted(self.rejects_dir.glob("*.singer")))
+
+    @property
+    def rejected(self) -> list[dict[str, Any]]:
+        """The rejected RECORD messages, with their rejection."""
+        messages = [json.loads(line) for line in self.rejects_bytes.splitlines()]
+        return [message for message in messages if message["type"] == "RECORD"]
+
+    @property
+    def reasons(self) -> dict[str, str]:
+        """The reason of each rejected record, by its id."""
+        return {each["record"].get("id"): each["rejection"]["reason"] for each in self.rejected}
+
+    def counts(self, stream: str = "customers") -> dict[str, int]:
+        """The summary of a stream without zeros; it adds up, or the test ends here."""
+        counts = dict(self.summaries[stream])
+        assert counts["read"] == sum(counts.values()) - counts["read"], counts
+        return {word: count for word, count in counts.items() if count and word != "read"}
+
+
+class Runner:
+    """Runs the target against a simulator."""
+
+    def __init__(self, simulator: Simulator, folder: Path) -> None:
+        self.simulator = simulator
+        self.folder = folder
+        self._runs = 0
+
+    def config(self, **settings: Any) -> dict[str, Any]:
+        return {
+            "api_key": self.simulator.api_key,
+            "api_url": self.simulator.url,
+            "rejects_dir": str(self.folder / f"rejects-{self._runs}"),
+            **settings,
+        }
+
+    def __call__(self, messages: Iterable[Mapping[str, Any]] | bytes, **settings: Any) -> Result:
+        """Run the target in this process."""
+        self._runs += 1
+        lines = messages if isinstance(messages, bytes) else to_lines(messages)
+        config = self.config(**settings)
+        out, log = io.StringIO(), io.StringIO()
+        handler = logging.StreamHandler(log)
+        root = logging.getLogger()
+        level = root.level
+        root.addHandler(handler)
+        root.setLevel(logging.DEBUG)
+        code, error = 0, ""
+        try:
+            with redirect_stdout(out):
+                TargetKustomer(config=config).listen(io.BytesIO(lines))  # type: ignore[arg-type]
+        except FatalError as fatal:
+            code, error = fatal.exit_code, str(fatal)
+        finally:
+            root.removeHandler(handler)
+            root.setLevel(level)
+        rejects = self.folder / f"rejects-{self._runs}"
+        return Result(code, error, out.getvalue(), log.getvalue(), rejects)
+
+    def process(
+        self,
+        messages: Iterable[Mapping[str, Any]] | bytes,
+        env: Mapping[str, str] | None = None,
+        **settings: Any,
+    ) -> Result:
+        """Run the target in a process of its own."""
+        self._runs += 1
+        lines = messages if isinstance(messages, bytes) else to_lines(messages)
+        done = subprocess.run(
+            self.command(**settings),
+            input=lines,
+            capture_output=True,
+            check=False,
+            env={**os.environ, **(env or {})},
+            timeout=120,
+        )
+        log = done.stderr.decode()
+        last = log.splitlines()[-1] if log else ""
+        rejects = self.folder / f"rejects-{self._runs}"
+        return Result(done.returncode, last, done.stdout.decode(), log, rejects)
+
+    def command(self, **settings: Any) -> list[str]:
+        """The command line of a run, its config in a file."""
+        config = self.folder / f"config-{self._runs}.json"
+        config.write_text(json.dumps(self.config(**settings)))
+        return [sys.executable, "-m", "target_kustomer", "--config", str(config)]
