@@ -66,9 +66,10 @@ class Wakeup:
             os.write(self._write_fd, b"!")
 
     def close(self) -> None:
-        """Close the pipe."""
+        """Close the pipe; waking is of no effect from then on."""
+        write_fd, self._write_fd = self._write_fd, -1
+        os.close(write_fd)
         os.close(self.read_fd)
-        os.close(self._write_fd)
 
 
 class InterruptibleReader(GenericSingerReader[bytes]):

@@ -75,22 +75,35 @@ class Run:
         self._metadata: dict[ObjectType, frozenset[str] | None] = {}
         self._streams: list[str] = []
         self._reader = reader
-        self._signals: list[int] = []
-        self._failure: BaseException | None = None
+        self._signals = 0
+        self._ended_by: BaseException | None = None
+        self._started = False
+        self._roles: frozenset[str] | None = None
 
         self._clock = RunClock()
         self._client = Client(settings, self._clock)
         self._kustomer = Kustomer(self._client)
-        self._tickets = Tickets()
         self._rejects = RejectsFile(Path(settings.rejects_dir), self._clock)
         self._summary = Summary()
-        self._emit_state = emit_state
+        self._settlement = Settlement(
+            self._rejects, self._summary, Checkpoints(emit_state), self.fail
+        )
         times = JobTimes()
         identities = Identities(self._kustomer)
         lost = LostCreates(identities, times, settings.lost_answer_wait_seconds, self._clock)
         bulk = BulkJobs(self._kustomer, lost, times, settings, self._clock)
         self.links = CompanyLinks(identities, bulk)
-        self._services = Services(self._kustomer, identities, self.links, bulk, lost)
+        services = Services(self._kustomer, identities, self.links, bulk, lost, self._clock)
+        self._pipeline = Pipeline(
+            lambda flight: BatchDelivery(services, flight).deliver(),
+            self._settlement.settle,
+            self.fail,
+            settings.max_parallel_requests,
+            self._clock,
+        )
+        self._tickets = Tickets()
+        batch_size = min(settings.batch_size_rows, MAX_BULK_ITEMS)
+        self.packer = Packer(self._tickets.open, self._submit, batch_size, self._clock)
 
     # The start
 
@@ -103,18 +116,9 @@ class Run:
         """
         self._rejects.warn_of_older()
         self._roles = self._kustomer.roles()
-        self._settlement = Settlement(
-            self._rejects, self._summary, Checkpoints(self._emit_state), self.fail
-        )
-        self._pipeline = Pipeline(
-            lambda flight: BatchDelivery(self._services, flight).deliver(),
-            self._settlement.settle,
-            self.fail,
-            self.settings.max_parallel_requests,
-            self._clock,
-        )
-        batch_size = min(self.settings.batch_size_rows, MAX_BULK_ITEMS)
-        self.packer = Packer(self._tickets.open, self._submit, batch_size, self._clock)
+        self._settlement.start()
+        self._pipeline.start()
+        self._started = True
 
     # While reading
 
@@ -126,16 +130,19 @@ class Run:
     @property
     def interrupted(self) -> bool:
         """Whether the reading must end: a signal came, or a thread failed."""
-        return bool(self._signals) or self._failure is not None
+        return self._ended_by is not None
 
     def signal(self, signum: int) -> None:
         """A signal came; a second one ends the grace. Safe in a signal handler."""
-        self._signals.append(signum)
+        self._signals += 1
+        if self._ended_by is None:
+            msg = f"ended by signal {signum}: run again: it goes on from the last STATE"
+            self._ended_by = SignalError(msg, signum)
 
     def fail(self, failure: BaseException) -> None:
         """A thread failed: the first failure ends the run."""
-        if self._failure is None:
-            self._failure = failure
+        if self._ended_by is None:
+            self._ended_by = failure
         if self._reader.wakeup:
             self._reader.wakeup.set()
 
@@ -214,15 +221,14 @@ class Run:
         Raises:
             FatalError: The run did not do all that it was asked; its exit code says why.
         """
-        if not hasattr(self, "packer"):
+        if self._started:
+            if (fault is None or isinstance(fault, FatalError)) and not self.interrupted:
+                self._flush()
+            self._settle()
+            self._say(whole=fault is None and not self.interrupted)
+        else:
             self._client.close()
-            raise fault or self._signalled() or RuntimeError("the run never started")
-        if (fault is None or isinstance(fault, FatalError)) and not self.interrupted:
-            self._flush()
-        self._settle()
-        self._say()
-        ended = fault or self._signalled() or self._failure or self._too_many_rejects()
-        if ended is not None:
+        if ended := fault or self._ended_by or self._too_many_rejects():
             raise ended
         self._check_counts()
 
@@ -241,7 +247,7 @@ class Run:
         if self.interrupted:
             self._pipeline.abandon()
             deadline = self._clock.monotonic() + self.settings.shutdown_grace_seconds
-            while len(self._signals) < 2 and self._clock.monotonic() < deadline:  # noqa: PLR2004
+            while self._signals <= 1 and self._clock.monotonic() < deadline:
                 if self._pipeline.join(_JOIN_POLL_SECONDS):
                     break
         self._clock.stop()
@@ -250,12 +256,11 @@ class Run:
         if self._pipeline.join(0):
             self._client.close()
 
-    def _say(self) -> None:
-        interrupted = self.interrupted
+    def _say(self, *, whole: bool) -> None:
         read = Counter(self.read_counts)
         for stream in self._streams:
             unsettled = read[stream] - self._summary.settled(stream)
-            if unsettled and interrupted:
+            if unsettled and not whole:
                 read[stream] -= unsettled
                 logger.warning(
                     "not settled, to be read again from the last STATE stream=%s records=%d",
@@ -278,12 +283,6 @@ class Run:
             logger.warning("rejects file=%s", self._rejects.path)
         for line in self._summary.lines(self._streams, read):
             logger.info(line)
-
-    def _signalled(self) -> SignalError | None:
-        if not self._signals:
-            return None
-        msg = f"ended by signal {self._signals[0]}: run again: it goes on from the last STATE"
-        return SignalError(msg, self._signals[0])
 
     def _too_many_rejects(self) -> RejectsError | None:
         limit = self.settings.max_rejected_records

@@ -426,12 +426,13 @@ def config_problem(error: ValidationError) -> str:
     """What is wrong with a setting, in words that do not quote its value."""
     path = ".".join(str(part) for part in error.absolute_path)
     expected: Any = error.validator_value
+    given: Any = error.instance
     if error.validator == "required":
-        missing = sorted(set(expected) - set(error.instance))
+        missing = [name for name in expected if name not in given]
         return f"setting {', '.join(missing)} is required"
     if error.validator == "additionalProperties" and isinstance(error.schema, Mapping):
         known = list(error.schema.get("properties", ()))
-        unknown = next(name for name in error.instance if name not in known)
+        unknown = next(name for name in given if name not in known)
         near = difflib.get_close_matches(unknown, known, n=1)
         hint = f": did you mean {near[0]}?" if near else ""
         return f"setting {path}.{unknown} is unknown{hint}"

@@ -59,6 +59,9 @@ class Settlement:
         self._failed = failed
         self._events: queue.SimpleQueue[BatchSettled | StateRead | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="settlement", daemon=True)
+
+    def start(self) -> None:
+        """Start the thread."""
         self._thread.start()
 
     def settle(self, batch: Batch, outcomes: Sequence[Outcome]) -> None:

@@ -167,7 +167,7 @@ class CompanySink(KustomerSink):
 
     @override
     def _rejected_keys(self, record: dict[str, Any]) -> Sequence[MatchKey]:
-        return self._plan.keys_of_rejected(record)
+        return ()
 
 
 class IgnoredSink(UncheckedSink):

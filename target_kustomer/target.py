@@ -154,7 +154,10 @@ class TargetKustomer(Target):
 
     @override
     def process_endofpipe(self) -> None:
-        self.run.finish(self.message_reader.fault)
+        try:
+            self.run.finish(self.message_reader.fault)
+        finally:
+            self._wakeup.close()
 
     @override
     def _handle_termination(self, signum: int, frame: FrameType | None) -> None:
@@ -225,8 +228,7 @@ class _Command(SingerCommand):
         except Exception as error:  # noqa: BLE001  the process's boundary
             self.logger.error("%s", _bug(error))  # noqa: TRY400  its message may hold values
             code = FatalError.exit_code
-        ctx.exit(code)
-        return None
+        return ctx.exit(code)
 
     def _explain_os_error(self, error: OSError) -> int:
         if error.errno == errno.EPIPE:

@@ -1,16 +1,16 @@
 from __future__ import annotations
 
-import dataclasses
 import json
 import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
 from target_kustomer.simulator import Simulator
+from tests.support import Result
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,19 +19,8 @@ ROOT = Path(__file__).parents[1]
 EXAMPLES = ROOT / "examples"
 
 
-@dataclasses.dataclass(frozen=True)
-class Loaded:
-    """What the example left behind."""
-
-    simulator: Simulator
-    exit_code: int
-    states: list[Any]
-    log: str
-    rejects: Path
-
-
 @pytest.fixture(scope="module")
-def loaded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Loaded]:
+def loaded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Simulator, Result]]:
     folder = tmp_path_factory.mktemp("rejects")
     with (
         Simulator() as simulator,
@@ -55,24 +44,24 @@ def loaded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Loaded]:
             text=True,
             encoding="utf-8",
         )
-        [rejects] = folder.glob("rejects-*.singer")
-        states = [json.loads(line) for line in done.stdout.splitlines()]
-        yield Loaded(simulator, done.returncode, states, done.stderr, rejects)
+        yield simulator, Result(done.returncode, "", done.stdout, done.stderr, folder)
 
 
-def test_every_record_of_the_example_gets_its_verdict(loaded: Loaded) -> None:
-    assert loaded.exit_code == 3
-    assert "summary stream=companies read=6 created=5 updated=0" in loaded.log
-    assert "summary stream=customers read=13 created=7 updated=1" in loaded.log
-    bookmarks = loaded.states[-1]["bookmarks"]
+def test_every_record_of_the_example_gets_its_verdict(loaded: tuple[Simulator, Result]) -> None:
+    _, result = loaded
+
+    assert result.exit_code == 3, result.log
+    assert result.counts("companies") == {"created": 5, "rejected": 1}
+    assert result.counts("customers") == {"created": 7, "updated": 1, "rejected": 5}
+    bookmarks = json.loads(result.stdout.splitlines()[-1])["bookmarks"]
     assert {name: each["replication_key_value"] for name, each in bookmarks.items()} == {
         "companies": 6,
         "customers": 112,
     }
 
 
-def test_the_example_is_loaded(loaded: Loaded) -> None:
-    org = loaded.simulator.org
+def test_the_example_is_loaded(loaded: tuple[Simulator, Result]) -> None:
+    org = loaded[0].org
     assert [each.attributes["externalId"] for each in org.companies] == ["1", "2", "3", "4", "5"]
     customer = org.customer(external_id="101")
     company = org.company(external_id="1")
@@ -90,9 +79,10 @@ def test_the_example_is_loaded(loaded: Loaded) -> None:
     }
 
 
-def test_the_rejects_are_listed_as_expected(loaded: Loaded) -> None:
+def test_the_rejects_are_listed_as_expected(loaded: tuple[Simulator, Result]) -> None:
+    [rejects] = loaded[1].rejects_dir.glob("rejects-*.singer")
     printed = subprocess.run(
-        [sys.executable, ROOT / "scripts" / "show_rejects.py", loaded.rejects],
+        [sys.executable, ROOT / "scripts" / "show_rejects.py", rejects],
         stdout=subprocess.PIPE,
         check=True,
         text=True,

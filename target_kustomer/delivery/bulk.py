@@ -28,7 +28,7 @@ from target_kustomer.exceptions import (
 from target_kustomer.settings import MAX_BULK_ITEMS
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from target_kustomer.clock import Clock
     from target_kustomer.delivery.lost import LostCreates
@@ -84,15 +84,25 @@ class BulkJobs:
         self._slots = threading.BoundedSemaphore(settings.max_parallel_requests)
 
     def run(
-        self, verb: Verb, object_type: ObjectType, payloads: Sequence[Attributes]
+        self,
+        verb: Verb,
+        object_type: ObjectType,
+        payloads: Sequence[Attributes],
+        accepted: Callable[[], None] = lambda: None,
     ) -> list[ItemResult]:
         """Create or update all payloads; the result of each, in their order.
+
+        Args:
+            verb: What to do.
+            object_type: What the payloads are.
+            payloads: Attributes as they are sent; for an update with ``id``.
+            accepted: Called when Kustomer takes a request.
 
         Raises:
             UnreachableError: A job did not end, or no answer came, within the deadlines.
             AccessError: The key or its roles are refused.
         """
-        run = _Run(verb, object_type, payloads)
+        run = _Run(verb, object_type, payloads, accepted)
         while run.pending or run.jobs:
             if run.pending and self._take_slot(wait=not run.jobs):
                 self._submit(run, run.pending.popleft())
@@ -126,6 +136,7 @@ class BulkJobs:
             self._slots.release()
             raise
         else:
+            run.accepted()
             after_lost = submitted.after_lost or piece.lost_since is not None
             now = self._clock.monotonic()
             run.jobs.append(_Job(piece.indexes, submitted, now, after_lost))
@@ -201,10 +212,17 @@ class BulkJobs:
 class _Run:
     """The items of one call: waiting to be sent, in flight, and with a result."""
 
-    def __init__(self, verb: Verb, object_type: ObjectType, payloads: Sequence[Attributes]) -> None:
+    def __init__(
+        self,
+        verb: Verb,
+        object_type: ObjectType,
+        payloads: Sequence[Attributes],
+        accepted: Callable[[], None],
+    ) -> None:
         self.verb = verb
         self.object_type = object_type
         self.payloads = payloads
+        self.accepted = accepted
         self.pending = deque(_Piece(part) for part in split_by_size(payloads, MAX_BULK_ITEMS))
         self.jobs: deque[_Job] = deque()
         self.results: dict[int, ItemResult] = {}

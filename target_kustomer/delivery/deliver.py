@@ -21,6 +21,7 @@ from target_kustomer.models import Outcome, PreparedRecord, Reason, Rejection, V
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from target_kustomer.clock import Clock
     from target_kustomer.delivery.bulk import BulkJobs, Verb
     from target_kustomer.delivery.links import CompanyLinks
     from target_kustomer.delivery.lost import LostCreates
@@ -49,6 +50,7 @@ class Services:
     links: CompanyLinks
     bulk: BulkJobs
     lost_creates: LostCreates
+    clock: Clock
 
 
 @dataclass(slots=True, eq=False)
@@ -357,9 +359,12 @@ class BatchDelivery:
     # Verdicts
 
     def _run(self, verb: Verb, payloads: Sequence[dict[str, Any]]) -> list[ItemResult]:
-        results = self._services.bulk.run(verb, self._object, payloads) if payloads else []
-        whole = sum(result.status is not None for result in results)
-        self._stream.trial.note(refused_whole=whole, others=len(results) - whole)
+        if not payloads:
+            return []
+        trial = self._stream.trial
+        with trial.turn(self._services.clock):
+            results = self._services.bulk.run(verb, self._object, payloads, trial.accept)
+            trial.refuse(sum(result.status is not None for result in results))
         return results
 
     def _refuse(self, identity: Identity, rejection: Rejection) -> None:

@@ -40,8 +40,7 @@ class CompanyLinks:
 
     def known(self, link: CompanyLink) -> bool:
         """Whether this run has resolved the link before."""
-        with self._lock:
-            return link in self._ids
+        return self._remembered(link) is not None
 
     def note_rejected(self, keys: Iterable[MatchKey]) -> None:
         """A company with these keys was rejected in this run."""
@@ -82,10 +81,15 @@ class CompanyLinks:
             return resolved | self._create(absent)
         return resolved | {link: self._missing(link) for link in absent}
 
-    def _find(self, link: CompanyLink) -> str | Rejection | None:
+    def _remembered(self, link: CompanyLink) -> str | None:
+        """The id that this run has found for the link, or has itself written."""
         with self._lock:
-            if link in self._ids:
-                return self._ids[link]
+            company_id = self._ids.get(link)
+        return company_id or self._identities.remembered("company", link_keys(link))
+
+    def _find(self, link: CompanyLink) -> str | Rejection | None:
+        if company_id := self._remembered(link):
+            return company_id
         found = self._identities.find("company", link_keys(link), link.external_id)
         if isinstance(found, Resource):
             self._remember(link, found.id)

@@ -124,6 +124,9 @@ class Pipeline:
             threading.Thread(target=self._work, name=f"delivery-{number}", daemon=True)
             for number in range(workers)
         ]
+
+    def start(self) -> None:
+        """Start the workers."""
         for thread in self._threads:
             thread.start()
 

@@ -91,7 +91,7 @@ def _key_values(kind: MatchKind, kustomer_id: str | None, attributes: Attributes
     else:
         found = [attributes.get("name")]
     normalise = _KEY_NORMALISERS.get(kind, str)
-    yield from (normalise(each) for each in found if each)
+    yield from filter(None, (normalise(each) for each in found if each))
 
 
 def _milliseconds(text: str) -> str:

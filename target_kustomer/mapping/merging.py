@@ -15,6 +15,7 @@ from target_kustomer.mapping.attributes import (
 from target_kustomer.mapping.items import identity, unrepeated
 from target_kustomer.mapping.keys import comparable
 from target_kustomer.mapping.names import suffix_of
+from target_kustomer.mapping.targets import list_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -42,7 +43,7 @@ def merge_attributes(
     for name in earlier.keys() & later.keys():
         if name == "custom":
             merged[name] = {**earlier[name], **later[name]}
-        elif lists == "merge" and isinstance(ATTRIBUTES[object_type][name].shape, Items):
+        elif lists == "merge" and list_of(object_type, name):
             merged[name] = merge_list(name, earlier[name], later[name])
     return merged
 
@@ -76,10 +77,11 @@ def holds(object_type: ObjectType, current: Attributes, sent: Attributes) -> boo
 
     A customer's company is no attribute of the answer and none of ``sent``.
     """
+    table = ATTRIBUTES[object_type]
     return all(
         _holds_custom(current.get(name) or {}, value or {})
         if name == "custom"
-        else name == _REV or _holds(ATTRIBUTES[object_type][name].shape, current.get(name), value)
+        else name == _REV or _holds(table[name].shape, current.get(name), value)
         for name, value in sent.items()
     )
 

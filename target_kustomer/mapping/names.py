@@ -25,6 +25,7 @@ _NO_LETTER_OR_DIGIT = re.compile(r"[^A-Za-z0-9]+")
 _WORD = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+|[0-9]+")
 _SALESFORCE_CUSTOM = re.compile(r"__c$", re.IGNORECASE)
 
+_PLURALS = {"ies": "y", "sses": "ss", "xes": "x", "ches": "ch", "shes": "sh"}
 _SECRET_PARTS = ("password", "passwd")
 _SECRET_WORDS = frozenset(
     word + ending
@@ -64,7 +65,7 @@ def last_part(stream: str) -> str:
 def singular(name: str) -> str:
     """The folded name of one of what a stream holds: ``companies`` gives ``company``."""
     folded = fold(name)
-    for ending, replacement in (("ies", "y"), ("sses", "ss"), ("xes", "x"), ("ches", "ch")):
+    for ending, replacement in _PLURALS.items():
         if folded.endswith(ending):
             return folded.removesuffix(ending) + replacement
     return folded if folded.endswith("ss") else folded.removesuffix("s")

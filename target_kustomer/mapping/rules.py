@@ -61,9 +61,7 @@ class Rules:
         self._apply_flat_names()
         self._apply_key()
         self._apply_rest()
-        if self._custom_names.unknown:
-            text = "custom attributes that the org does not know yet"
-            self._warn(text, self._custom_names.unknown)
+        self._warn("custom attributes that the org does not know yet", self._custom_names.unknown)
 
     def placed(self) -> list[tuple[Column, Target | None]]:
         """Every column with its target, or None where it is not sent."""
@@ -110,8 +108,7 @@ class Rules:
             elif column.type in _SECRET_TYPES and looks_secret(column.name):
                 self.targets[column.name] = None
                 secrets.append(column.name)
-        if secrets:
-            self._warn("not sent, since their names look like secrets", secrets)
+        self._warn("left out, being secrets by their names (fields sends them)", secrets)
 
     def _apply_standard_names(self) -> None:
         table = ATTRIBUTES[self._stream.object_type]
@@ -188,7 +185,7 @@ class Rules:
                 self.external_id_column = column.name
 
     def _warn_of_unused_key(self, column: Column, keys: Sequence[str]) -> None:
-        if keys and column.nullable:
+        if column.nullable:
             text = f"externalId comes from {column.name}, which may be null, and not from the key"
             self._warn(text, keys)
 
@@ -212,10 +209,8 @@ class Rules:
     def _apply_custom(self, left: Sequence[Column]) -> None:
         nested = [each.name for each in left if each.type is ColumnType.NESTED]
         nameless = [each.name for each in left if not camel_case(each.name)]
-        if nested:
-            self._warn("not sent, since they are nested", nested)
-        if nameless:
-            self._warn("not sent, since no letter or digit of the name can be kept", nameless)
+        self._warn("left out, being nested (fields takes them or a path into them)", nested)
+        self._warn("left out, having no letter or digit (fields gives them a name)", nameless)
         for column in left:
             if column.name not in {*nested, *nameless}:
                 name = self._bare_name(column.name)
@@ -226,4 +221,5 @@ class Rules:
         return name if fold(bare) in self._folds - {fold(name)} else bare
 
     def _warn(self, text: str, names: Sequence[str]) -> None:
-        self.warnings.append(f"stream {self._stream.name}: {text}: {', '.join(names)}")
+        if names:
+            self.warnings.append(f"stream {self._stream.name}: {text}: {', '.join(names)}")

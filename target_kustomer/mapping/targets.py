@@ -162,7 +162,7 @@ def value_of(object_type: ObjectType, target: Target) -> Scalar | Structure:
 def fits(object_type: ObjectType, target: Target, column: Column) -> bool:
     """Whether the column's type can hold what the target needs."""
     if column.type is ColumnType.NESTED:
-        items = None if target.part else list_of(object_type, target.attribute)
+        items = list_of(object_type, target.attribute) if target.part is None else None
         return items is not None and is_array(column) and _fits_items(items, column)
     value = value_of(object_type, target)
     return isinstance(value, Scalar) and column.type in _column_types(value)

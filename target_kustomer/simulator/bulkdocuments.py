@@ -97,9 +97,19 @@ def batch_document(org: Org, job: Job, batch: Batch) -> Document:
         "links": {"self": f"/v1/bulk/{job.id}/batches/{batch.id}"},
     }
     place = {"attributes": attributes, "item": document}.get(org.switches.results_location)
-    if completed and place is not None and job.client_refs and not job.flaws.without_results:
+    if place is not None and _bears_results(org, job, batch):
         place["results"] = _results(org, job, batch)
     return document
+
+
+def _bears_results(org: Org, job: Job, batch: Batch) -> bool:
+    kept_until = batch.due_at + org.switches.results_kept_seconds
+    return (
+        batch.results is not None
+        and org.clock() <= kept_until
+        and job.client_refs
+        and not job.flaws.without_results
+    )
 
 
 def _counts(org: Org, batch: Batch) -> Document:

@@ -11,7 +11,7 @@ from starlette.responses import JSONResponse, Response
 from target_kustomer.simulator import bodies
 from target_kustomer.simulator.errors import ApiError, ItemError
 from target_kustomer.simulator.keys import ROLES, ApiKey
-from target_kustomer.simulator.ratelimits import Window, whole_seconds
+from target_kustomer.simulator.ratelimits import Window, rounded_up
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -124,9 +124,10 @@ def too_many_requests(window: Window, switches: Switches) -> ApiError:
     """Returns the 429 of a spent window [API §7]."""
     error = ApiError(429, "rate_limit_exceeded", "Too Many Requests")
     if switches.rate_limit_reset:
-        error.headers["x-ratelimit-reset"] = whole_seconds(window.resets_at)
+        factor = 1000 if switches.rate_limit_reset_milliseconds else 1
+        error.headers["x-ratelimit-reset"] = rounded_up(window.resets_at * factor)
     if switches.rate_limit_retry_after:
-        error.headers["retry-after"] = whole_seconds(window.resets_at - window.now)
+        error.headers["retry-after"] = rounded_up(window.resets_at - window.now)
     return error
 
 

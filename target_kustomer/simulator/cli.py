@@ -48,9 +48,15 @@ def serve(port: int, key: str, switches: tuple[str, ...], seed_file: IO[str] | N
     """Serves until it is interrupted."""
     ended = threading.Event()
     _on_signals(lambda _: ended.set())
-    with _simulator(port, key, switches, seed_file) as simulator:
-        click.echo(f"Kustomer simulator at {simulator.url} with API key {key}", err=True)
-        ended.wait()
+    simulator = _simulator(port, key, switches, seed_file)
+    try:
+        simulator.start()
+    except OSError as error:
+        message = f"port {port}: {error.strerror}"
+        raise click.ClickException(message) from error
+    click.echo(f"Kustomer simulator at {simulator.url} with API key {key}", err=True)
+    ended.wait()
+    simulator.stop()
 
 
 @main.command()

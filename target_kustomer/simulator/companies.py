@@ -24,7 +24,7 @@ def create_company(call: Call) -> Answer:
 def read_company(call: Call) -> Answer:
     """Returns a company by its id, with `deleted: true` if it is."""
     stored = call.org.get("company", call.path_id())
-    if stored is None:
+    if stored is None or (stored.deleted and not call.switches.deleted_companies_readable):
         raise not_found(parameter="id")
     return 200, {"data": object_document(call.org, stored)}
 

@@ -28,7 +28,7 @@ AnswerKind = Literal[
 """Faults of the answer:
 
 - `refuse_connection`: the connection is closed at once, before anything is read from it.
-- `reset_before`: the connection breaks, the request was not taken.
+- `reset_before`: the request was read, but not processed; then the connection breaks.
 - `reset_after`: the request was processed, then the connection breaks without an answer.
 - `timeout_before`, `timeout_after`: the answer never comes; the request was not, or was processed.
 - `429`, `429_without_reset`: the budget is spent; not processed.

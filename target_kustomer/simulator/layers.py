@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from target_kustomer.simulator.calls import ENTRY, FLAWS, budget_headers
 from target_kustomer.simulator.errors import ApiError
-from target_kustomer.simulator.ratelimits import whole_seconds
+from target_kustomer.simulator.ratelimits import rounded_up
 
 if TYPE_CHECKING:
     import asyncio
@@ -30,8 +30,7 @@ _SUCCESS = range(200, 300)
 def break_connection(transport: asyncio.Transport) -> None:
     """Closes a connection at once, with a reset and without what is still unsent."""
     connection = transport.get_extra_info("socket")
-    if connection is not None:
-        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     transport.abort()
 
 
@@ -87,6 +86,8 @@ class FaultLayer:
 
     async def _strike(self, fault: Fault, scope: Scope, receive: Receive, send: Send) -> None:
         if fault.kind in {"refuse_connection", "reset_before"}:
+            if fault.kind == "reset_before":
+                await _read_all(receive)
             break_connection(scope[TRANSPORT])
             await _wait_for_disconnect(receive)
         elif fault.kind in {"429", "429_without_reset"}:
@@ -130,7 +131,7 @@ class FaultLayer:
         headers = budget_headers(self._world.budget) | {"x-ratelimit-remaining": "0"} | _JSON
         if fault.kind == "429":
             reset_at = self._world.clock() + fault.seconds
-            headers["x-ratelimit-reset"] = whole_seconds(reset_at)
+            headers["x-ratelimit-reset"] = rounded_up(reset_at)
         await _send(
             send, 429, self._error(429, "rate_limit_exceeded", "Too Many Requests"), headers
         )
@@ -150,6 +151,11 @@ class FaultLayer:
 
 
 _JSON = {"content-type": "application/json"}
+
+
+async def _read_all(receive: Receive) -> None:
+    while (await receive()).get("more_body"):
+        pass
 
 
 async def _wait_for_disconnect(receive: Receive) -> None:

@@ -9,6 +9,7 @@ from target_kustomer.simulator.identifiers import IDENTIFIER_LISTS
 
 if TYPE_CHECKING:
     from target_kustomer.simulator.identifiers import Identifiers
+    from target_kustomer.simulator.switches import Switches
 
 Resource = Literal["customer", "company"]
 
@@ -61,8 +62,7 @@ def written(
     old: dict[str, Any],
     changes: dict[str, Any],
     identifiers: Identifiers,
-    *,
-    cleared_as_null: bool,
+    switches: Switches,
 ) -> dict[str, Any]:
     """Returns attributes after a write: a merge of the top level, and of `custom` [API §2.1, §3].
 
@@ -70,18 +70,21 @@ def written(
         old: The attributes before; empty for a create and for a replacement.
         changes: The body as sent. Lists replace lists, null clears.
         identifiers: How identifiers are spelled.
-        cleared_as_null: Whether a cleared attribute stays as null.
+        switches: Whether a cleared attribute stays as null, and lists are merged.
     """
+    keep_nulls = switches.cleared_as_null
     new = dict(old)
     for name, value in changes.items():
         if name in _NOT_STORED:
             continue
         if name == "custom":
-            new[name] = _merged(old.get(name, {}), value, keep_nulls=cleared_as_null)
-        elif name in _VERIFIABLE:
-            new[name] = [_identifier_item(name, item, identifiers) for item in value]
+            new[name] = _merged(old.get(name, {}), value, keep_nulls=keep_nulls)
+        elif isinstance(value, list):
+            items = [_stored_item(name, item, identifiers) for item in value]
+            kept = old.get(name, []) if switches.lists_merged else []
+            new[name] = items + [item for item in kept if item not in items]
         else:
-            new = _merged(new, {name: value}, keep_nulls=cleared_as_null)
+            new = _merged(new, {name: value}, keep_nulls=keep_nulls)
     return new
 
 
@@ -116,7 +119,9 @@ def _merged(old: dict[str, Any], changes: dict[str, Any], *, keep_nulls: bool) -
     return {key: value for key, value in merged.items() if value is not None}
 
 
-def _identifier_item(name: str, item: dict[str, Any], identifiers: Identifiers) -> dict[str, Any]:
+def _stored_item(name: str, item: Any, identifiers: Identifiers) -> Any:
+    if name not in _VERIFIABLE:
+        return item
     kind, member = _VERIFIABLE[name]
     value = identifiers.stored(kind, item[member])
     return {"id": None, "verified": False, **item, member: value}

@@ -103,11 +103,10 @@ class Org:
         self, *, external_id: str | None = None, email: str | None = None
     ) -> StoredObject | None:
         """Returns the customer with an external id or an e-mail address, unless deleted."""
-        found = None
         if external_id is not None:
             found = self.find("externalId", external_id)
-        elif email is not None:
-            found = self.find("email", email)
+        else:
+            found = self.find("email", email or "")
         return None if found is None or found.deleted else found
 
     def company(
@@ -235,11 +234,16 @@ class Org:
         return found
 
     def identities(self, resource: Resource, items: list[Change]) -> frozenset[Identifier]:
-        """Returns the ids and identifiers of items as sent."""
+        """Returns the ids and identifiers of items, as sent and as held by what they update."""
         read = self._store.identifiers
-        found: set[Identifier] = {("id", item["id"]) for item in items if "id" in item}
+        of_one = read.of_customer if resource == "customer" else read.of_company
+        found: set[Identifier] = set()
         for item in items:
-            found |= read.of_customer(item) if resource == "customer" else read.of_company(item)
+            found |= of_one(item)
+            if "id" in item:
+                found.add(("id", item["id"]))
+                stored = self._store.get(resource, item["id"])
+                found |= of_one(stored.attributes) if stored is not None else set()
         return frozenset(found)
 
     def settle(self) -> None:
@@ -247,4 +251,5 @@ class Org:
         self.queue.settle()
 
     def _write_item(self, job: Job, item: Change, at: float) -> StoredObject:
-        return self.write(job.resource, job.verb, item, at, replace=job.replace)
+        replace = job.replace or self.switches.bulk_put_replaces
+        return self.write(job.resource, job.verb, item, at, replace=replace)

@@ -63,6 +63,6 @@ class Windows:
         return self._windows[key]
 
 
-def whole_seconds(seconds: float) -> str:
-    """Returns seconds as headers give them: whole, rounded up."""
-    return str(math.ceil(seconds))
+def rounded_up(number: float) -> str:
+    """Returns a time as headers give it: whole, rounded up."""
+    return str(math.ceil(number))

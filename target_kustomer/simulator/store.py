@@ -90,6 +90,8 @@ class Store:
         stored = self.get(resource, object_id)
         if stored is None or (stored.deleted and resource == "customer"):
             raise ItemError(text="not found", status=404, parameter="id")
+        if replace and resource == "company" and "name" not in change:
+            raise ItemError(text="name is required", parameter="name")
         self._write(stored, change, {} if replace else stored.attributes, at)
         stored.rev += 1
         return stored
@@ -98,8 +100,7 @@ class Store:
         """Marks an object as deleted."""
         stored.deleted = True
         stored.updated_at = at
-        if not self._switches.deleted_keep_identifiers:
-            self._release(stored)
+        self._release_deleted(stored)
 
     def vanish(self, object_id: str) -> None:
         """Takes an object away, and frees its identifiers."""
@@ -117,9 +118,7 @@ class Store:
 
     def _write(self, stored: StoredObject, change: Change, old: Change, at: float) -> None:
         company = self._company(stored, change)
-        attributes = written(
-            old, change, self.identifiers, cleared_as_null=self._switches.cleared_as_null
-        )
+        attributes = written(old, change, self.identifiers, self._switches)
         if stored.resource == "customer":
             mirror_external_id(attributes, old, change)
         held = self._claimed(stored, attributes)
@@ -128,7 +127,8 @@ class Store:
         self._claims[stored.id] = held
         self._holders |= dict.fromkeys(held, stored.id)
         if "deleted" in change:
-            self._set_deleted(stored, deleted=bool(change["deleted"]), at=at)
+            self._set_deleted(stored, deleted=bool(change["deleted"]))
+        self._release_deleted(stored)
 
     def _company(self, stored: StoredObject, change: Change) -> str | None:
         if "company" not in change:
@@ -161,8 +161,12 @@ class Store:
         for claim in self._claims.pop(stored.id, ()):
             del self._holders[claim]
 
-    def _set_deleted(self, stored: StoredObject, *, deleted: bool, at: float) -> None:
+    def _release_deleted(self, stored: StoredObject) -> None:
+        if stored.deleted and not self._switches.deleted_keep_identifiers:
+            self._release(stored)
+
+    def _set_deleted(self, stored: StoredObject, *, deleted: bool) -> None:
         if deleted:
-            self.delete(stored, at)
+            stored.deleted = True
         elif self._switches.deleted_companies_restorable:
             stored.deleted = False

@@ -21,6 +21,7 @@ class Switches:
         rate_limit: Units an org may spend in a window [API §7].
         rate_window_seconds: Length of that window [API §7].
         rate_limit_reset: Whether a 429 bears `x-ratelimit-reset` (epoch seconds) [API §7].
+        rate_limit_reset_milliseconds: Whether it is in milliseconds [API §13], unknown.
         rate_limit_retry_after: Whether a 429 bears `Retry-After` (seconds) [API §7], unknown.
         object_limit: Updates of one object by one user in a window [API §7].
         object_limit_counts_bulk: Whether updates by bulk jobs count to it [API §7], unknown.
@@ -46,6 +47,8 @@ class Switches:
         company_in_attributes: Whether answers give a customer's company as `attributes.company`
             instead of `relationships.company` [API §2.1], unknown.
         deleted_companies_listed: Whether the company list shows deleted ones [API §10], unknown.
+        deleted_companies_readable: Whether a deleted company is still answered by its id, with
+            `deleted: true`, instead of a 404 [API §10], unknown.
         deleted_companies_restorable: Whether `deleted: false` or `null` restores a company
             [API §10], unknown.
         deleted_customers_readable: Whether a deleted customer is still answered, with
@@ -54,12 +57,15 @@ class Switches:
             unknown.
         cleared_as_null: Whether an attribute cleared by null is answered as null, not left out
             [API §3], unknown.
+        lists_merged: Whether a list that is sent is added to what is there [API §13], unknown.
+        bulk_put_replaces: Whether bulk updates replace the document [API §13], unknown.
         undefined_custom_refused: Whether a custom attribute without metadata is refused
             [API §5], unknown.
         enumeration_enforced: Whether a value outside an `enumeration` is refused [API §5],
             unknown.
         mask_sensitive: Whether custom values marked sensitive come back masked [API §5].
         created_at_needs_admin: Whether `createdAt` needs the role `org.admin` [API §13], unknown.
+        imported_at_needs_admin: Whether `importedAt` does [API §13], unknown.
         rev_mismatch_refused: Whether a `rev` that is not the current one gives a 409 [API §8],
             unknown.
         job_seconds: Time from submit to completion of a bulk job; the first half it is queued.
@@ -72,6 +78,8 @@ class Switches:
             unknown.
         results_location: Where a batch bears `results`: its `attributes`, the `item`, or nowhere
             (`absent`) [API §2.5].
+        results_kept_seconds: How long after its completion a batch bears `results` [API §13],
+            unknown.
         results_shuffled: Whether `results` and `objectIds` come in any order [API §2.5].
         sparse_answers: Whether bulk and batches answers leave out all optional fields
             [API §2.4, §2.5].
@@ -85,6 +93,7 @@ class Switches:
     rate_limit: int = 1000
     rate_window_seconds: float = 60.0
     rate_limit_reset: bool = True
+    rate_limit_reset_milliseconds: bool = False
     rate_limit_retry_after: bool = False
     object_limit: int = 120
     object_limit_counts_bulk: bool = False
@@ -105,14 +114,18 @@ class Switches:
     omit_company_unlinks: bool = True
     company_in_attributes: bool = False
     deleted_companies_listed: bool = False
+    deleted_companies_readable: bool = True
     deleted_companies_restorable: bool = True
     deleted_customers_readable: bool = False
     deleted_keep_identifiers: bool = True
     cleared_as_null: bool = False
+    lists_merged: bool = False
+    bulk_put_replaces: bool = False
     undefined_custom_refused: bool = False
     enumeration_enforced: bool = True
     mask_sensitive: bool = True
     created_at_needs_admin: bool = True
+    imported_at_needs_admin: bool = False
     rev_mismatch_refused: bool = False
     job_seconds: float = 0.05
     job_jitter_seconds: float = 0.0
@@ -122,6 +135,7 @@ class Switches:
     batches_page_size: int = 100
     batches_listed_while_queued: bool = True
     results_location: Literal["attributes", "item", "absent"] = "attributes"
+    results_kept_seconds: float = 3600.0
     results_shuffled: bool = True
     sparse_answers: bool = False
     search_lag_seconds: float = 5.0

@@ -33,10 +33,19 @@ def accepted_items(call: Call, resource: Resource, operation: str) -> list[Chang
     for item in items:
         if "custom" in item:
             call.org.custom.check(resource, item["custom"], call.org.exists)
-        if "createdAt" in item and call.switches.created_at_needs_admin:
-            call.require("admin")
+        _check_admin(call, item)
     call.org.poison.check_request(items)
     return items
+
+
+def _check_admin(call: Call, item: Change) -> None:
+    """Checks that the key may set times of creation and import, where they are set [API §13]."""
+    guarded = {
+        "createdAt": call.switches.created_at_needs_admin,
+        "importedAt": call.switches.imported_at_needs_admin,
+    }
+    if any(needs_admin and name in item for name, needs_admin in guarded.items()):
+        call.require("admin")
 
 
 def _check_client_refs(items: list[Change]) -> None:

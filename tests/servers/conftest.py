@@ -10,13 +10,11 @@ import dataclasses
 import json
 import os
 import pwd
-import re
 import secrets
 import shutil
 import signal
 import socket
 import subprocess
-import sys
 import tempfile
 import time
 from pathlib import Path
@@ -24,7 +22,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import pytest
 
-from target_kustomer.simulator import Simulator
+from tests.support import Result, Runner
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -33,7 +31,6 @@ ROOT = Path(__file__).parents[2]
 ENVIRONMENTS = ROOT / ".envs"
 CHINOOK = ROOT.parent / "shared" / "data" / "chinook" / "Chinook_PostgreSql.sql"
 
-SUMMARY = re.compile(r"\bsummary (stream=\S+(?: \w+=\d+)+)")
 START_DEADLINE_SECONDS = 60
 RUN_DEADLINE_SECONDS = 120
 
@@ -94,46 +91,12 @@ class PostgreSQL:
 
 
 @dataclasses.dataclass(frozen=True)
-class Run:
-    """What a run of the target left behind."""
-
-    exit_code: int
-    states: list[Any]
-    summaries: dict[str, dict[str, int]]
-    rejections: list[dict[str, Any]]
-    log: str
-
-
-def read_summaries(log: str) -> dict[str, dict[str, int]]:
-    """The summary lines of a log, by stream; each has to add up."""
-    summaries = {}
-    for found in SUMMARY.finditer(log):
-        pairs = dict(pair.split("=") for pair in found[1].split())
-        stream = pairs.pop("stream")
-        counts = {name: int(value) for name, value in pairs.items()}
-        verdicts = ("created", "updated", "unchanged", "skipped", "rejected")
-        assert counts["read"] == sum(counts[verdict] for verdict in verdicts)
-        summaries[stream] = counts
-    return summaries
-
-
-def read_rejections(folder: Path) -> list[dict[str, Any]]:
-    """The RECORD messages of all rejects files."""
-    lines = [
-        json.loads(line)
-        for path in sorted(folder.glob("rejects-*.singer"))
-        for line in path.read_text(encoding="utf-8").splitlines()
-    ]
-    return [line for line in lines if line["type"] == "RECORD"]
-
-
-@dataclasses.dataclass(frozen=True)
 class Pipe:
     """`tap-postgres | target-kustomer`, from a database into the simulator."""
 
     tap: Path
     postgresql: PostgreSQL
-    simulator: Simulator
+    target: Runner
     folder: Path
 
     def catalog(self, tap_config: Path, selected: Mapping[str, Mapping[str, Any]]) -> Path:
@@ -163,16 +126,12 @@ class Pipe:
         *,
         state: Any = None,
         **settings: Any,
-    ) -> Run:
+    ) -> Result:
         """Load the selected streams of the database with these settings of the target."""
         tap_config = self.folder / "tap.json"
         tap_config.write_text(json.dumps(self.postgresql.tap_config(database)), encoding="utf-8")
         rejects = Path(tempfile.mkdtemp(prefix="rejects-", dir=self.folder))
-        target_config = self.folder / "target.json"
-        access = {"api_url": self.simulator.url, "api_key": self.simulator.api_key}
-        target_config.write_text(
-            json.dumps({**access, "rejects_dir": str(rejects), **settings}), encoding="utf-8"
-        )
+        target_command = self.target.command(rejects_dir=str(rejects), **settings)
         tap_command: list[str | Path] = [
             self.tap,
             f"--config={tap_config}",
@@ -182,7 +141,6 @@ class Pipe:
             state_path = self.folder / "state.json"
             state_path.write_text(json.dumps(state), encoding="utf-8")
             tap_command.append(f"--state={state_path}")
-        target_command = [sys.executable, "-m", "target_kustomer", f"--config={target_config}"]
         with subprocess.Popen(tap_command, stdout=subprocess.PIPE) as tap:
             target = subprocess.run(
                 target_command,
@@ -194,13 +152,8 @@ class Pipe:
                 timeout=RUN_DEADLINE_SECONDS,
             )
         assert tap.returncode == 0
-        return Run(
-            target.returncode,
-            [json.loads(line) for line in target.stdout.splitlines()],
-            read_summaries(target.stderr),
-            read_rejections(rejects),
-            target.stderr,
-        )
+        error = target.stderr.splitlines()[-1]
+        return Result(target.returncode, error, target.stdout, target.stderr, rejects)
 
 
 def find_postgresql() -> Path:
@@ -331,17 +284,10 @@ def shop(postgresql: PostgreSQL) -> Iterator[str]:
 
 
 @pytest.fixture
-def simulator() -> Iterator[Simulator]:
-    """A Kustomer of the test's own, served over HTTP."""
-    with Simulator() as running:
-        yield running
-
-
-@pytest.fixture
-def pipe(postgresql: PostgreSQL, simulator: Simulator, tmp_path: Path) -> Pipe:
+def pipe(postgresql: PostgreSQL, run: Runner, tmp_path: Path) -> Pipe:
     """The plain pipe from PostgreSQL into the test's simulator."""
     tap = find_installed("tap-postgres", "tap-postgres")
-    return Pipe(tap, postgresql, simulator, tmp_path)
+    return Pipe(tap, postgresql, run, tmp_path)
 
 
 @pytest.fixture(scope="session")

@@ -153,3 +153,13 @@ def test_serve_serves_until_it_is_ended(served: tuple[subprocess.Popen[str], str
 
     assert response.headers["x-ratelimit-limit"] == "50"
     assert process.wait() == 0
+
+
+def test_serve_tells_of_a_taken_port(served: tuple[subprocess.Popen[str], str]) -> None:
+    _, url = served
+    port = url.rpartition(":")[2]
+
+    done = _run("serve", f"--port={port}")
+
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"Error: port {port}: ")

@@ -63,12 +63,14 @@ def test_faults_are_scripted(control: Any) -> None:
         ({"attribute": "name", "equals": "good"}, False),
         ({"attribute": "custom.aNum", "contains": "1"}, False),
         ({"attribute": "locale", "equals": None}, False),
+        ({"attribute": "name.first", "equals": "bad"}, False),
     ],
 )
 @pytest.mark.parametrize("level", ["request", "item"])
 def test_rules_are_data(kustomer: Any, level: str, rule: dict[str, Any], *, refused: bool) -> None:
     assert _send(kustomer, "rules", rule | {"level": level, "text": "no"}) == 200
-    body = {"name": "bad", "emails": [{"email": "a@x.io"}], "custom": {"aNum": 1}}
+    emails = [{"email": "b@y.io"}, {"email": "a@x.io"}]
+    body = {"name": "bad", "emails": emails, "custom": {"aNum": 1}}
 
     response = kustomer.post("/v1/customers", json=body)
 

@@ -123,6 +123,18 @@ def test_rule_02_created_at_needs_the_admin_role(make: Callable[..., Any]) -> No
     assert lenient.post("/v1/customers", json=item).status_code == 201
 
 
+@pytest.mark.parametrize("needs_admin", [True, False])
+def test_rule_02_imported_at_may_need_the_admin_role(
+    make: Callable[..., Any], *, needs_admin: bool
+) -> None:
+    kustomer = make(imported_at_needs_admin=needs_admin)
+    kustomer.with_key(roles=["org.permission.customer"])
+
+    response = kustomer.post("/v1/customers", json={"importedAt": "2020-01-01T00:00:00Z"})
+
+    assert response.status_code == (403 if needs_admin else 201)
+
+
 def test_rule_03_any_valid_key_may_ask_for_its_roles(kustomer: Any) -> None:
     response = kustomer.with_key(roles=["a.b", "c"]).get("/v1/auth/tokens/current")
 
@@ -179,6 +191,15 @@ def test_rule_27_switches_change_what_a_429_tells(make: Callable[..., Any]) -> N
 
     assert "x-ratelimit-reset" not in refused.headers
     assert refused.headers["retry-after"] == "60"
+
+
+def test_rule_27_the_reset_may_be_in_milliseconds(make: Callable[..., Any]) -> None:
+    kustomer = make(rate_limit=1, rate_limit_reset_milliseconds=True)
+    kustomer.get("/v1/customers")
+
+    refused = kustomer.get("/v1/customers")
+
+    assert refused.headers["x-ratelimit-reset"] == "1800000060000"
 
 
 def test_rule_27_the_window_may_be_shorter(make: Callable[..., Any]) -> None:

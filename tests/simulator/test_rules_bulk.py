@@ -209,6 +209,34 @@ def test_bulk_update_may_replace(kustomer: Any) -> None:
     assert stored.attributes == {"name": "Ada L"}
 
 
+def test_bulk_update_replaces_by_switch(make: Callable[..., Any]) -> None:
+    kustomer = make(bulk_put_replaces=True)
+    stored = kustomer.org.add_customer({"name": "Ada", "locale": "de"})
+
+    kustomer.done("PUT", "/v1/customers/bulk", [{"id": stored.id, "name": "Ada L"}])
+
+    assert stored.attributes == {"name": "Ada L"}
+
+
+def test_jobs_in_flight_are_compared_by_what_they_update_too(kustomer: Any) -> None:
+    stored = kustomer.org.add_customer({"externalId": "1"})
+    kustomer.submit("PUT", "/v1/customers/bulk", [{"id": stored.id}])
+    kustomer.submit("POST", "/v1/customers/bulk", [{"externalId": "1"}])
+
+    assert len(kustomer.org.overlapping_jobs()) == 1
+
+
+def test_results_are_kept_for_a_while(make: Callable[..., Any]) -> None:
+    kustomer = make(results_kept_seconds=60)
+    job_id = kustomer.submit("POST", "/v1/customers/bulk", [{"_clientRef": "a"}])
+    seen = []
+    for _ in range(2):
+        kustomer.clock.advance(31)
+        seen.append("results" in kustomer.batches(job_id)["data"][0]["attributes"])
+
+    assert seen == [True, False]
+
+
 def test_jobs_in_flight_with_the_same_record_are_found(make: Callable[..., Any]) -> None:
     kustomer = make(job_seconds=10)
     stored = kustomer.org.add_customer({})

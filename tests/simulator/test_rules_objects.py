@@ -243,6 +243,17 @@ def test_rule_20_an_update_merges(kustomer: Any, method: str) -> None:
     }
 
 
+def test_rule_20_lists_may_be_merged(make: Callable[..., Any]) -> None:
+    kustomer = make(lists_merged=True)
+    stored = kustomer.org.add_customer({"tags": ["a", "b"], "emails": [{"email": "a@x.io"}]})
+
+    change = {"tags": ["c", "a"], "emails": [{"email": "b@x.io"}]}
+    kustomer.patch(f"/v1/customers/{stored.id}", json=change)
+
+    assert stored.attributes["tags"] == ["c", "a", "b"]
+    assert [item["email"] for item in stored.attributes["emails"]] == ["b@x.io", "a@x.io"]
+
+
 def test_rule_20_a_cleared_attribute_may_stay_as_null(make: Callable[..., Any]) -> None:
     kustomer = make(cleared_as_null=True)
     stored = kustomer.org.add_customer(_BEFORE)
@@ -277,6 +288,7 @@ def test_rule_20_company_put_merges_and_replaces(kustomer: Any) -> None:
     merged = dict(stored.attributes)
     kustomer.put(f"{path}?replace=true", json={"name": "Acme Inc"})
 
+    assert kustomer.put(f"{path}?replace=true", json={}).status_code == 400
     assert merged == {"name": "Acme", "defaultLang": "en"}
     assert stored.attributes == {"name": "Acme Inc"}
 
@@ -506,6 +518,33 @@ def test_rule_25_a_deleted_company_is_listed_by_switch(
     assert kustomer.post("/v1/customers", json={"company": stored.id}).status_code == 400
 
 
+@pytest.mark.parametrize("readable", [True, False])
+def test_rule_25_a_deleted_company_is_readable_by_switch(
+    make: Callable[..., Any], *, readable: bool
+) -> None:
+    kustomer = make(deleted_companies_readable=readable)
+    stored = kustomer.org.add_company({"name": "Acme"})
+    kustomer.org.delete(stored.id)
+
+    response = kustomer.get(f"/v1/companies/{stored.id}")
+
+    assert response.status_code == (200 if readable else 404)
+
+
+def test_rule_25_a_deleted_company_gives_its_external_id_back_when_restored(
+    make: Callable[..., Any],
+) -> None:
+    kustomer = make(deleted_keep_identifiers=False)
+    body = {"name": "Acme", "externalId": "1"}
+    stored = kustomer.org.add_company(body)
+    path = f"/v1/companies/{stored.id}"
+    kustomer.put(path, json={"deleted": True})
+    kustomer.put(path, json={"defaultLang": "de"})
+    assert kustomer.post("/v1/companies", json=body).status_code == 201
+
+    assert kustomer.put(path, json={"deleted": False}).status_code == 409
+
+
 @pytest.mark.parametrize("restorable", [True, False])
 @pytest.mark.parametrize("value", [False, None])
 def test_rule_25_a_deleted_company_may_be_restored(
@@ -664,12 +703,14 @@ def test_identifiers_may_be_stored_in_normal_form(make: Callable[..., Any]) -> N
         "externalId": "A",
         "emails": [{"email": "Ada@X.io"}],
         "phones": [{"phone": "49 171-1"}],
+        "socials": [{"type": "twitter", "username": "Ada"}],
     }
 
     attributes = kustomer.post("/v1/customers", json=body).json()["data"]["attributes"]
 
     assert attributes["emails"][0]["email"] == "ada@x.io"
     assert attributes["phones"][0]["phone"] == "+491711"
+    assert attributes["socials"][0]["username"] == "Ada"
     assert attributes["externalId"] == "A"
 
 
