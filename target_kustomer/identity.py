@@ -7,6 +7,7 @@ from collections import OrderedDict
 from itertools import groupby
 from typing import TYPE_CHECKING
 
+from target_kustomer.exceptions import RefusedError
 from target_kustomer.mapping.keys import known_keys
 from target_kustomer.models import MatchKey, ObjectType, Reason, Rejection
 
@@ -67,7 +68,12 @@ class Identities:
         passed: list[MatchKey] = []
         for _, group in groupby(keys, key=lambda key: key.kind):
             alike = list(group)
-            found = self._find_by(object_type, alike, external_id)
+            try:
+                found = self._find_by(object_type, alike, external_id)
+            except RefusedError as error:
+                return Rejection(
+                    Reason.REFUSED, alike[0].kind, detail=error.detail, status=error.status
+                )
             if len(found) > 1:
                 return Rejection(
                     Reason.MATCH_AMBIGUOUS,

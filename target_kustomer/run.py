@@ -5,12 +5,13 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from target_kustomer.checkpoints import Checkpoints, Tickets
 from target_kustomer.clock import RunClock
 from target_kustomer.delivery.bulk import BulkJobs
 from target_kustomer.delivery.deliver import BatchDelivery, Services
+from target_kustomer.delivery.errand import run_errand
 from target_kustomer.delivery.links import CompanyLinks
 from target_kustomer.delivery.lost import LostCreates
 from target_kustomer.delivery.packing import Packer
@@ -21,8 +22,10 @@ from target_kustomer.exceptions import (
     ConfigurationError,
     FatalError,
     RejectsError,
+    RequestError,
     SignalError,
     StoppedError,
+    UnreachableError,
 )
 from target_kustomer.identity import Identities
 from target_kustomer.kustomer.client import Client
@@ -45,6 +48,8 @@ if TYPE_CHECKING:
     from target_kustomer.settings import Settings
 
 logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 _JOIN_POLL_SECONDS = 0.1
 
@@ -115,7 +120,7 @@ class Run:
             UnreachableError: It does not answer.
         """
         self._rejects.warn_of_older()
-        self._roles = self._kustomer.roles()
+        self._roles = self._errand(self._kustomer.roles)
         self._settlement.start()
         self._pipeline.start()
         self._started = True
@@ -142,14 +147,16 @@ class Run:
     def fail(self, failure: BaseException) -> None:
         """A thread failed: the first failure ends the run."""
         if self._ended_by is None:
-            self._ended_by = failure
+            self._ended_by = _unexpected(failure)
         if self._reader.wakeup:
             self._reader.wakeup.set()
 
     def custom_attributes(self, object_type: ObjectType) -> frozenset[str] | None:
         """The custom attributes that the org knows; asked once per object."""
         if object_type not in self._metadata:
-            self._metadata[object_type] = self._kustomer.custom_attributes(object_type)
+            self._metadata[object_type] = self._errand(
+                lambda: self._kustomer.custom_attributes(object_type)
+            )
         return self._metadata[object_type]
 
     def company_prefix(self, stream: str) -> str:
@@ -227,6 +234,7 @@ class Run:
             self._settle()
             self._say(whole=fault is None and not self.interrupted)
         else:
+            self._clock.stop()
             self._client.close()
         if ended := fault or self._ended_by or self._too_many_rejects():
             raise ended
@@ -303,6 +311,9 @@ class Run:
 
     # Inside
 
+    def _errand(self, call: Callable[[], T]) -> T:
+        return run_errand(call, lambda: self.interrupted)
+
     def _submit(self, batch: Batch) -> None:
         self._pipeline.submit(batch, lambda: self.interrupted)
 
@@ -357,3 +368,16 @@ class Run:
 def _links(plan: Plan) -> set[str]:
     """The attributes by which the stream's customers name their companies."""
     return {label for _, label in plan.columns if label and label.startswith("company.")}
+
+
+def _unexpected(failure: BaseException) -> BaseException:
+    """An answer that nobody could act on, in words that tell what to do."""
+    if not isinstance(failure, RequestError):
+        return failure
+    msg = (
+        f"Kustomer answered HTTP {failure.status} to the {failure}, which is not expected: check "
+        "api_url and Kustomer's status, then run again: the last STATE is safe"
+    )
+    error = UnreachableError(msg)
+    error.__cause__ = failure
+    return error

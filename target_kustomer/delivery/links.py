@@ -94,10 +94,10 @@ class CompanyLinks:
         if isinstance(found, Resource):
             self._remember(link, found.id)
             return found.id
-        if isinstance(found, Rejection):
+        if isinstance(found, Rejection) and found.reason is Reason.MATCH_AMBIGUOUS:
             detail = f"several companies in Kustomer have this {found.attribute}"
             return Rejection(Reason.COMPANY_AMBIGUOUS, attribute="company", detail=detail)
-        return None
+        return found
 
     def _remember(self, link: CompanyLink, company_id: str) -> None:
         with self._lock:

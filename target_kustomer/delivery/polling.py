@@ -39,11 +39,14 @@ class JobTimes:
         """How long to wait before asking for a job that was submitted ``elapsed`` seconds ago.
 
         The first question comes when most jobs are done; each later one after half as long again
-        as has passed, so that a job of any length costs few questions and little delay.
+        as has passed (as long again, while no job has ended yet), so that a job of any length
+        costs few questions and little delay.
         """
         with self._lock:
-            usual = 1.2 * median(self._recent) if self._recent else _FIRST_GUESS_SECONDS
-        wait = usual - elapsed if elapsed < usual else elapsed / 2
+            known = bool(self._recent)
+            usual = 1.2 * median(self._recent) if known else _FIRST_GUESS_SECONDS
+        later = elapsed / 2 if known else elapsed
+        wait = usual - elapsed if elapsed < usual else later
         return min(max(wait, _SHORTEST_WAIT_SECONDS), _LONGEST_WAIT_SECONDS)
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from target_kustomer.exceptions import AccessError, NotFoundError
+from target_kustomer.exceptions import AccessError, NotFoundError, RefusedError
 from target_kustomer.kustomer.client import Answer, Client, Request
 
 if TYPE_CHECKING:
@@ -74,6 +74,8 @@ class Kustomer:
         except AccessError as error:
             if error.status != _FORBIDDEN:
                 raise
+            return None
+        except (NotFoundError, RefusedError):
             return None
         return frozenset(data["attributes"].get("properties") or ())
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import inspect
 import json
 import os
 import signal
@@ -15,6 +17,7 @@ from target_kustomer.simulator.control import seed
 from target_kustomer.simulator.errors import ItemError
 from target_kustomer.simulator.report import report
 from target_kustomer.simulator.server import DEFAULT_API_KEY, Simulator
+from target_kustomer.simulator.switches import Switches
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -76,6 +79,14 @@ def run(
         code = _run_command(command, simulator)
         click.echo(report(simulator.world), err=True)
     raise SystemExit(code)
+
+
+@main.command("switches")
+def list_switches() -> None:
+    """Lists the switches, what they mean and their defaults."""
+    click.echo(inspect.getdoc(Switches))
+    for name, default in dataclasses.asdict(Switches()).items():
+        click.echo(f"{name}={default if isinstance(default, str) else json.dumps(default)}")
 
 
 def _simulator(

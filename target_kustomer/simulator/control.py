@@ -28,6 +28,7 @@ def state_of(world: World) -> dict[str, Any]:
             "customers": [stored.as_dict() for stored in customers],
             "jobs": [job.as_dict() for job in org.jobs],
             "overlapping_jobs": [[one.id, other.id] for one, other in org.overlapping_jobs()],
+            "most_jobs_at_once": org.most_jobs_at_once,
             "requests": world.log.counts(),
             "cost": world.log.cost,
             "faults": world.faults.as_dicts(),

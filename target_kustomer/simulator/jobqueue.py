@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import random
-from itertools import combinations
+from itertools import accumulate, combinations
 from typing import TYPE_CHECKING
 
 from target_kustomer.simulator.errors import ItemError
@@ -72,6 +72,12 @@ class JobQueue:
         self._waiting = [pair for pair in self._waiting if pair[0].due_at > now]
         for batch, job in sorted(due, key=lambda pair: pair[0].due_at):
             batch.results = [self._run(job, item, batch.due_at) for item in batch.items]
+
+    def peak(self) -> int:
+        """Returns the greatest number of jobs that were in flight at one time."""
+        changes = [(job.submitted_at, 1) for job in self.jobs.values()]
+        changes += [(job.done_at, -1) for job in self.jobs.values()]
+        return max(accumulate((change for _, change in sorted(changes)), initial=0))
 
     def overlaps(self) -> list[tuple[Job, Job]]:
         """Returns the pairs of jobs that were in flight at one time with the same record."""

@@ -22,8 +22,11 @@ if TYPE_CHECKING:
 TRANSPORT = "kustomer.transport"
 """Key of the ASGI scope under which the server puts the connection's transport."""
 
-_PAGES = {"502_html": (502, "Bad Gateway"), "503_html": (503, "Service Unavailable")}
-_PAGES["gateway_403_html"] = (403, "ERROR: The request could not be satisfied")
+_PAGES = {
+    "502_html": (502, "Bad Gateway"),
+    "503_html": (503, "Service Unavailable"),
+    "gateway_403_html": (403, "ERROR: The request could not be satisfied"),
+}
 _SUCCESS = range(200, 300)
 
 

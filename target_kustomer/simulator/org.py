@@ -117,6 +117,12 @@ class Org:
         found = (stored for stored in self.companies if stored.attributes.get(key) == value)
         return next(found, None)
 
+    @property
+    def most_jobs_at_once(self) -> int:
+        """The greatest number of bulk jobs that were in flight at one time."""
+        with self.lock:
+            return self.queue.peak()
+
     def overlapping_jobs(self) -> list[tuple[Job, Job]]:
         """Returns the pairs of jobs that were in flight at one time with the same record."""
         with self.lock:

@@ -24,11 +24,11 @@ def accepted_items(call: Call, resource: Resource, operation: str) -> list[Chang
         ApiError: 400 for any fault in any record, 403 if a record needs a further role.
     """
     payload = call.payload()
+    call.entry.records = len(payload) if isinstance(payload, list) else 1
     is_bulk = operation in {"bulk-create", "bulk-update"}
     names_item = call.switches.bulk_error_names_item or not is_bulk
     call.world.schemas.check(f"{resource}.{operation}", payload, name_item=names_item)
     items = cast("list[Change]", payload if isinstance(payload, list) else [payload])
-    call.entry.records = len(items)
     _check_client_refs(items)
     for item in items:
         if "custom" in item:
