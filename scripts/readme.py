@@ -1,0 +1,116 @@
+"""Writes the generated blocks of README.md: settings, the plan of the example, outputs of runs.
+
+python scripts/readme.py          writes the tables
+python scripts/readme.py --runs   also what the demonstration and the benchmark print
+python scripts/readme.py --check  writes nothing; fails where a table is not what the code says
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from target_kustomer.mapping.plan import compile_plan
+from target_kustomer.settings import CONFIG_JSONSCHEMA, Settings
+
+ROOT = Path(__file__).parents[1]
+README = ROOT / "README.md"
+EXAMPLE = ROOT / "examples" / "companies-and-customers.singer"
+
+
+def main(arguments: list[str]) -> None:
+    """Write or check the blocks."""
+    text = README.read_text(encoding="utf-8")
+    wanted = text
+    blocks = tables()
+    if "--runs" in arguments:
+        blocks |= runs()
+    for name, block in blocks.items():
+        wanted = _replace(wanted, name, block)
+    if "--check" not in arguments:
+        README.write_text(wanted, encoding="utf-8")
+    elif wanted != text:
+        sys.exit("README.md is not what the code says: run python scripts/readme.py")
+
+
+def tables() -> dict[str, str]:
+    """The blocks that follow from the code and the example alone."""
+    properties = CONFIG_JSONSCHEMA["properties"]
+    stream = properties["streams"]["additionalProperties"]["properties"]
+    return {
+        "settings": _settings_table(properties),
+        "stream settings": _settings_table(stream),
+        "plan": _plan_table(),
+    }
+
+
+def runs() -> dict[str, str]:
+    """The blocks that show what a run printed."""
+    demo = _output("scripts/demo")
+    benchmark = _output(sys.executable, "benchmarks/first_load.py")
+    return {"demo output": _fenced(demo), "benchmark": _fenced(benchmark)}
+
+
+def _settings_table(properties: dict[str, dict[str, Any]]) -> str:
+    rows = ["| setting | default | meaning |", "|---|---|---|"]
+    for name, schema in properties.items():
+        required = name in CONFIG_JSONSCHEMA["required"]
+        default = f"`{json.dumps(schema['default'])}`" if "default" in schema else ""
+        rows.append(
+            f"| `{name}` | {default or ('required' if required else '')} | {_says(schema)} |"
+        )
+    return "\n".join(rows)
+
+
+def _says(schema: dict[str, Any]) -> str:
+    allowed = ", ".join(f"`{value}`" for value in schema.get("enum", ()))
+    return f"{schema['description']}{f' One of {allowed}.' if allowed else ''}"
+
+
+def _plan_table() -> str:
+    """How the columns of the example's streams become attributes."""
+    config = json.loads((ROOT / "examples" / "config.json").read_text(encoding="utf-8"))
+    settings = Settings.from_config({"api_key": "none", **config})
+    rows = ["| stream | column | attribute |", "|---|---|---|"]
+    for line in EXAMPLE.read_text(encoding="utf-8").splitlines():
+        message = json.loads(line)
+        if message["type"] == "SCHEMA":
+            name = message["stream"]
+            plan = compile_plan(
+                name,
+                message["schema"],
+                message["key_properties"],
+                "company" if name == "companies" else "customer",
+                settings.stream(name),
+            )
+            for column, attribute in plan.columns:
+                shown = f"`{attribute}`" if attribute else "not sent"
+                rows.append(f"| {name} | `{column}` | {shown} |")
+    return "\n".join(rows)
+
+
+def _output(*command: str) -> str:
+    done = subprocess.run(
+        command, cwd=ROOT, check=True, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    )
+    return done.stdout
+
+
+def _fenced(output: str) -> str:
+    lines = (line.rstrip() for line in output.splitlines())
+    return "```\n" + "\n".join(lines) + "\n```"
+
+
+def _replace(text: str, name: str, block: str) -> str:
+    pattern = re.compile(rf"(<!-- {name} -->\n).*?(<!-- /{name} -->)", re.DOTALL)
+    if not pattern.search(text):
+        sys.exit(f"README.md has no block named {name}")
+    return pattern.sub(lambda found: f"{found[1]}{block}\n{found[2]}", text)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

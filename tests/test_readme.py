@@ -1,0 +1,42 @@
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def test_the_tables_say_what_the_code_says() -> None:
+    done = subprocess.run(
+        [sys.executable, "scripts/readme.py", "--check"],
+        cwd=ROOT,
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_first_command_runs_and_prints_what_the_page_shows() -> None:
+    command = re.findall(r"```bash\n(.*?)```", README, re.DOTALL)[0]
+    done = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", command],
+        cwd=ROOT,
+        check=False,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    assert done.returncode == 0, done.stdout
+    shown = README.split("<!-- demo output -->\n```\n")[1].split("\n```\n")[0]
+    assert _lasting(done.stdout) == _lasting(shown)
+
+
+def _lasting(output: str) -> list[str]:
+    """The lines without times, process ids, widths and numbers of requests, which differ."""
+    masked = re.sub(r"\d{4}-\d\d-\d\d[T ][\d:,Z+]+|rejects-\S+", "*", output)
+    lines = (re.sub(r"\s+", " ", line).strip() for line in masked.splitlines())
+    return [line for line in lines if line and not re.search(r"\| (INFO|WARNING|ERROR) ", line)]
