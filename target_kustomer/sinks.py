@@ -71,9 +71,15 @@ class KustomerSink(UncheckedSink):
 
     object_type: ClassVar[ObjectType]
 
-    @override
-    def setup(self) -> None:
-        settings = self._run.settings.stream(self.stream_name)
+    def __init__(
+        self,
+        target: TargetKustomer,
+        stream_name: str,
+        schema: dict[str, Any],
+        key_properties: Sequence[str] | None,
+    ) -> None:
+        super().__init__(target, stream_name, schema, key_properties)
+        settings = self._run.settings.stream(stream_name)
         properties = {**self.original_schema["properties"], **self.schema["properties"]}
         self._plan = compile_plan(
             self.stream_name,
@@ -167,7 +173,7 @@ class CompanySink(KustomerSink):
 
     @override
     def _rejected_keys(self, record: dict[str, Any]) -> Sequence[MatchKey]:
-        return ()
+        return self._plan.keys_of_rejected(record)
 
 
 class IgnoredSink(UncheckedSink):

@@ -66,7 +66,8 @@ def web_address(value: str) -> str:
     """An http or https URL; one without a scheme whose host has a dot gets ``https://``."""
     has_scheme = _SCHEME.match(value) is not None
     parts = _WEB_ADDRESS.fullmatch(value if has_scheme else f"https://{value}")
-    if parts is None or not (has_scheme or "." in parts["host"]):
+    # Without a scheme, what has an @ is an e-mail address.
+    if parts is None or not (has_scheme or ("." in parts["host"] and not parts["user"])):
         raise CoercionError(Reason.INVALID_FORMAT, "not an http or https URL")
     user, rest = (_quoted(parts[each] or "") for each in ("user", "rest"))
     port = parts["port"] or ""

@@ -81,8 +81,8 @@ def _check_conflicts(stream: Stream, placed: Sequence[tuple[Column, Target]]) ->
         if len(names) > 1:
             line = stream.fields_line(names[-1], None)
             msg = (
-                f"columns {' and '.join(names)} all go to {labels[slot]}; map or drop all but "
-                f"one, as in {line}"
+                f"columns {' and '.join(names)} go to the same attribute, {labels[slot]}; map or "
+                f"drop all but one, as in {line}"
             )
             raise stream.error(msg)
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from target_kustomer.mapping.addresses import social_url
 from target_kustomer.mapping.attributes import Kind, Structure
-from target_kustomer.mapping.coercion import coerce
+from target_kustomer.mapping.coercion import coerce, text
 from target_kustomer.mapping.failures import CoercionError
 from target_kustomer.mapping.keys import comparable
 from target_kustomer.models import Reason
@@ -97,8 +97,9 @@ def _coerce_members(
         member = coerce(scalar, value, notes)
         if member is not None or structure.nullable:
             coerced[name] = member
-        if scalar.kind is Kind.SOCIAL and isinstance(value, str) and (url := social_url(value)):
-            coerced.setdefault("url", url)
+        if scalar.kind is Kind.SOCIAL and member:
+            url = social_url(text(value).strip())
+            coerced = {"url": url, **coerced} if url else coerced
     return coerced
 
 

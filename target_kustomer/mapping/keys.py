@@ -59,11 +59,7 @@ def comparable(kind: Kind, value: JSON) -> JSON:
 
 def match_keys(mapped: MappedRecord, kinds: Sequence[MatchKind]) -> tuple[MatchKey, ...]:
     """Every key that the record carries, in the order of the kinds."""
-    found = (
-        MatchKey(kind, value)
-        for kind in kinds
-        for value in _key_values(kind, mapped.id, mapped.attributes)
-    )
+    found = (key for kind in kinds for key in _keys(kind, mapped.id, mapped.attributes))
     return tuple(dict.fromkeys(found))
 
 
@@ -72,13 +68,11 @@ def known_keys(
 ) -> frozenset[MatchKey]:
     """Every key that an object in Kustomer's answer bears."""
     return frozenset(
-        MatchKey(kind, value)
-        for kind in MATCH_KINDS[object_type]
-        for value in _key_values(kind, kustomer_id, attributes)
+        key for kind in MATCH_KINDS[object_type] for key in _keys(kind, kustomer_id, attributes)
     )
 
 
-def _key_values(kind: MatchKind, kustomer_id: str | None, attributes: Attributes) -> Iterator[str]:
+def _keys(kind: MatchKind, kustomer_id: str | None, attributes: Attributes) -> Iterator[MatchKey]:
     if kind == "id":
         found: list[JSON] = [kustomer_id]
     elif kind == "email":
@@ -91,7 +85,9 @@ def _key_values(kind: MatchKind, kustomer_id: str | None, attributes: Attributes
     else:
         found = [attributes.get("name")]
     normalise = _KEY_NORMALISERS.get(kind, str)
-    yield from filter(None, (normalise(each) for each in found if each))
+    for spelling in filter(None, found):
+        if value := normalise(spelling):
+            yield MatchKey(kind, value, spelling)
 
 
 def _milliseconds(text: str) -> str:

@@ -20,8 +20,11 @@ from target_kustomer.models import MappedRecord
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from target_kustomer.models import MatchKind, ObjectType, Rejection
+    from target_kustomer.models import MatchKey, MatchKind, ObjectType, Rejection
     from target_kustomer.settings import StreamSettings
+
+
+_KEY_BEARERS = {name for names in KEY_ATTRIBUTES.values() for name in names}
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +67,18 @@ class Plan:
             extensions_dropped=tuple(reading.extended),
         )
         return self._lost_key(mapped, reading.failures) or mapped
+
+    def keys_of_rejected(self, record: Mapping[str, Any]) -> tuple[MatchKey, ...]:
+        """The keys that a record bears whose other values do not fit: others may name it."""
+        reading = Reading(Notes(self._region(record)))
+        values = {}
+        for group in self.groups:
+            if group.attribute in _KEY_BEARERS:
+                with suppress(RejectedError):
+                    values[group.attribute] = group.value(record, reading)
+        present = {name: value for name, value in values.items() if value is not ABSENT}
+        mapped = MappedRecord(id=present.pop("id", None), attributes=present)
+        return match_keys(mapped, tuple(KEY_ATTRIBUTES))
 
     def unknown_columns(self, record: Mapping[str, Any]) -> tuple[str, ...]:
         """The record's columns that the SCHEMA lacks, and that are not sent therefore."""

@@ -157,8 +157,9 @@ _JSON = {"content-type": "application/json"}
 
 
 async def _read_all(receive: Receive) -> None:
-    while (await receive()).get("more_body"):
-        pass
+    more = True
+    while more:
+        more = (await receive()).get("more_body", False)
 
 
 async def _wait_for_disconnect(receive: Receive) -> None:
