@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -10,6 +11,8 @@ from typing import TYPE_CHECKING
 
 import httpx
 import pytest
+
+from target_kustomer.simulator import Switches
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -130,6 +133,14 @@ def test_run_tells_what_is_wrong_with_its_arguments(arguments: list[str], messag
 
     assert done.returncode == 2
     assert message in done.stderr
+
+
+def test_switches_are_listed_in_the_form_in_which_they_are_given() -> None:
+    listed = _run("switches").stdout.splitlines()
+    given = [line for line in listed if re.fullmatch(r"\w+=.+", line)]
+
+    assert Switches.parse(dict(line.split("=", 1) for line in given)) == Switches()
+    assert len(given) == len(vars(Switches()))
 
 
 @pytest.fixture

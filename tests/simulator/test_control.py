@@ -63,6 +63,7 @@ def test_faults_are_scripted(control: Any) -> None:
         ({"attribute": "name", "equals": "good"}, False),
         ({"attribute": "custom.aNum", "contains": "1"}, False),
         ({"attribute": "locale", "equals": None}, False),
+        ({"attribute": "emails.email", "contains": "@z.io"}, False),
         ({"attribute": "name.first", "equals": "bad"}, False),
     ],
 )

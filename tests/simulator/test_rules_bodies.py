@@ -245,6 +245,7 @@ def test_rule_08_schema_fault_in_any_item_refuses_the_whole_request(
     assert response.json()["errors"][0]["source"]["parameter"] == "name"
     assert kustomer.org.customers == []
     assert kustomer.org.jobs == []
+    assert [entry.records for entry in kustomer.simulator.requests.entries] == [100]
 
 
 @pytest.mark.parametrize(

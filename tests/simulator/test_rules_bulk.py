@@ -253,6 +253,16 @@ def test_jobs_in_flight_with_the_same_record_are_found(make: Callable[..., Any])
     assert [one.id, other.id] == [first, second]
 
 
+def test_the_most_jobs_at_once_are_counted(make: Callable[..., Any]) -> None:
+    kustomer = make(job_seconds=10)
+    assert kustomer.org.most_jobs_at_once == 0
+    for pause in (10, 4, 4, 10):
+        kustomer.submit("POST", "/v1/customers/bulk", [{}])
+        kustomer.clock.advance(pause)
+
+    assert kustomer.org.most_jobs_at_once == 3
+
+
 def test_jobs_may_overtake_each_other(make: Callable[..., Any]) -> None:
     kustomer = make(job_seconds=1, job_jitter_seconds=100)
     for number in range(20):
