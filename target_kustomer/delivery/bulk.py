@@ -180,7 +180,7 @@ class BulkJobs:
             batches = self._await(job)
         finally:
             self._slots.release()
-        elapsed = self._clock.monotonic() - job.submitted_at
+        elapsed = self._elapsed(job)
         took = seconds_between(job.submitted.created_at, completed_at(batches))
         self._times.record(min(took, elapsed) if took is not None else elapsed)
         refs = [str(index) for index in job.indexes]
@@ -188,8 +188,9 @@ class BulkJobs:
         run.results.update(zip(job.indexes, results, strict=True))
 
     def _await(self, job: _Job) -> Batches:
-        while True:
-            elapsed = self._clock.monotonic() - job.submitted_at
+        self._clock.sleep(self._times.first_wait_seconds(self._elapsed(job)))
+        while (batches := self._finished(job)) is None:
+            elapsed = self._elapsed(job)
             if elapsed > self._settings.job_timeout_seconds:
                 msg = (
                     f"a bulk job was not done within {self._settings.job_timeout_seconds:g} s "
@@ -197,16 +198,22 @@ class BulkJobs:
                     "STATE is safe"
                 )
                 raise UnreachableError(msg)
-            self._clock.sleep(self._times.wait_seconds(elapsed))
-            try:
-                batches = self._kustomer.batches(job.submitted.id)
-            except NotFoundError:
-                continue
-            if all_completed(batches) and (
-                accounted(batches) >= len(job.indexes)
-                or self._kustomer.job_completed(job.submitted.id)
-            ):
-                return batches
+            self._clock.sleep(self._times.next_wait_seconds(elapsed))
+        return batches
+
+    def _finished(self, job: _Job) -> Batches | None:
+        """The batches of the job when it is done, by one question [API §2.5]."""
+        try:
+            batches = self._kustomer.batches(job.submitted.id)
+        except NotFoundError:
+            return None
+        whole = all_completed(batches) and (
+            accounted(batches) >= len(job.indexes) or self._kustomer.job_completed(job.submitted.id)
+        )
+        return batches if whole else None
+
+    def _elapsed(self, job: _Job) -> float:
+        return self._clock.monotonic() - job.submitted_at
 
 
 class _Run:

@@ -35,18 +35,22 @@ class JobTimes:
             self._recent.append(seconds)
             self._longest = max(self._longest, seconds)
 
-    def wait_seconds(self, elapsed: float) -> float:
-        """How long to wait before asking for a job that was submitted ``elapsed`` seconds ago.
+    def first_wait_seconds(self, elapsed: float) -> float:
+        """How long to wait before the first question for a job submitted ``elapsed`` seconds ago.
 
-        The first question comes when most jobs are done; each later one after half as long again
-        as has passed (as long again, while no job has ended yet), so that a job of any length
-        costs few questions and little delay.
+        It comes when most jobs are done, at once where that time has passed.
         """
         with self._lock:
-            known = bool(self._recent)
-            usual = 1.2 * median(self._recent) if known else _FIRST_GUESS_SECONDS
-        later = elapsed / 2 if known else elapsed
-        wait = usual - elapsed if elapsed < usual else later
+            usual = 1.2 * median(self._recent) if self._recent else _FIRST_GUESS_SECONDS
+        return min(max(usual - elapsed, 0.0), _LONGEST_WAIT_SECONDS)
+
+    def next_wait_seconds(self, elapsed: float) -> float:
+        """How long to wait after a question that came too early.
+
+        Half as long again as has passed (as long again, while no job has ended yet), so that a
+        job of any length costs few questions and little delay.
+        """
+        wait = elapsed / 2 if self._recent else elapsed
         return min(max(wait, _SHORTEST_WAIT_SECONDS), _LONGEST_WAIT_SECONDS)
 
 
