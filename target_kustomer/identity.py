@@ -31,10 +31,13 @@ class Identities:
     def remembered(self, object_type: ObjectType, keys: Sequence[MatchKey]) -> str | None:
         """The id of the record's first key, where this run has met it.
 
-        Later keys are not remembered: which object bears them must be read, not assumed.
+        Later keys are not remembered: which object bears them must be read, not assumed. Nor is
+        one of several first keys (two e-mails): they may be two objects.
         """
+        if sum(key.kind == keys[0].kind for key in keys) != 1:
+            return None
         with self._lock:
-            return self._ids.get((object_type, keys[0])) if keys else None
+            return self._ids.get((object_type, keys[0]))
 
     def remember(self, object_type: ObjectType, keys: Sequence[MatchKey], kustomer_id: str) -> None:
         """Keep the id of what was written or found under the record's first key."""

@@ -98,7 +98,7 @@ class Run:
         lost = LostCreates(identities, times, settings.lost_answer_wait_seconds, self._clock)
         bulk = BulkJobs(self._kustomer, lost, times, settings, self._clock)
         self.links = CompanyLinks(identities, bulk)
-        services = Services(self._kustomer, identities, self.links, bulk, lost, self._clock)
+        services = Services(self._kustomer, identities, self.links, bulk, lost)
         self._pipeline = Pipeline(
             lambda flight: BatchDelivery(services, flight).deliver(),
             self._settlement.settle,

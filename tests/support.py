@@ -9,7 +9,8 @@ import os
 import re
 import subprocess
 import sys
-from contextlib import redirect_stdout
+import time
+from contextlib import redirect_stdout, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -17,8 +18,11 @@ from target_kustomer.exceptions import FatalError
 from target_kustomer.target import TargetKustomer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
     from pathlib import Path
+    from types import TracebackType
+
+    from typing_extensions import Self
 
     from target_kustomer.simulator import Simulator
 
@@ -184,3 +188,78 @@ class Runner:
         config = self.folder / f"config-{self._runs}.json"
         config.write_text(json.dumps(self.config(**settings)))
         return [sys.executable, "-m", "target_kustomer", "--config", str(config)]
+
+    def start(self, env: Mapping[str, str] | None = None, **settings: Any) -> Running:
+        """Start the target in a process of its own, with an open stdin."""
+        self._runs += 1
+        command = self.command(**settings)
+        rejects = self.folder / f"rejects-{self._runs}"
+        return Running(command, {**os.environ, **(env or {})}, self.folder, rejects)
+
+
+def wait_until(condition: Callable[[], object], seconds: float = 60.0) -> None:
+    """Wait for something that must come; generous, since the machine may be busy."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it never came"
+        time.sleep(0.01)
+
+
+class Running:
+    """The target in a process, its stdin open; what it writes goes to files."""
+
+    def __init__(
+        self, command: list[str], env: Mapping[str, str], folder: Path, rejects_dir: Path
+    ) -> None:
+        self._stdout = folder / f"{rejects_dir.name}.stdout"
+        self._stderr = folder / f"{rejects_dir.name}.stderr"
+        self._rejects_dir = rejects_dir
+        with self._stdout.open("wb") as out, self._stderr.open("wb") as err:
+            self.process = subprocess.Popen(
+                command, stdin=subprocess.PIPE, stdout=out, stderr=err, env=env
+            )
+
+    @property
+    def stdout(self) -> str:
+        return self._stdout.read_text(encoding="utf-8")
+
+    @property
+    def log(self) -> str:
+        return self._stderr.read_text(encoding="utf-8")
+
+    @property
+    def ended(self) -> bool:
+        return self.process.poll() is not None
+
+    def write(self, messages: Iterable[Mapping[str, Any]] | bytes) -> None:
+        """Write to its stdin, which stays open; blocks while the pipe is full."""
+        assert self.process.stdin is not None
+        self.process.stdin.write(messages if isinstance(messages, bytes) else to_lines(messages))
+        self.process.stdin.flush()
+
+    def close_stdin(self) -> None:
+        assert self.process.stdin is not None
+        self.process.stdin.close()
+
+    def result(self, seconds: float = 60.0) -> Result:
+        """Wait for its end; its stdin stays as it is."""
+        code = self.process.wait(seconds)
+        lines = self.log.splitlines()
+        last = lines[-1] if lines else ""
+        return Result(code, last, self.stdout, self.log, self._rejects_dir)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if not self.ended:
+            self.process.kill()
+            self.process.wait()
+        assert self.process.stdin is not None
+        with suppress(BrokenPipeError):
+            self.process.stdin.close()

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import threading
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from target_kustomer.exceptions import ConfigurationError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from target_kustomer.clock import Clock
     from target_kustomer.models import (
         MatchKey,
         MatchKind,
@@ -25,8 +21,6 @@ if TYPE_CHECKING:
 Claim = tuple["ObjectType", "MatchKey"]
 """A key value of an object, by which batches keep out of each other's way."""
 
-_POLL_SECONDS = 0.1
-
 SYSTEMATIC_RECORDS = 100
 """So many first records of a stream refused as whole requests: the fault is not theirs."""
 
@@ -34,47 +28,24 @@ SYSTEMATIC_RECORDS = 100
 class StreamTrial:
     """Whether anything of a stream was ever accepted by Kustomer (design 1.7).
 
-    Until then one batch at a time tries, so that a fault of the whole stream costs the org no
-    flood of requests.
+    Attributes:
+        accepted: Set when Kustomer has taken a request of the stream.
     """
 
     def __init__(self, name: str) -> None:
+        self.accepted = threading.Event()
         self._name = name
-        self._changed = threading.Condition()
-        self._accepted = False
-        self._trying = False
+        self._lock = threading.Lock()
         self._refused = 0
-
-    @contextmanager
-    def turn(self, clock: Clock) -> Iterator[None]:
-        """One try; waits while another batch tries and nothing has been accepted."""
-        with self._changed:
-            while self._trying and not self._accepted:
-                self._changed.wait(_POLL_SECONDS)
-                clock.sleep(0)
-            self.check()
-            self._trying = True
-        try:
-            yield
-        finally:
-            with self._changed:
-                self._trying = False
-                self._changed.notify_all()
-
-    def accept(self) -> None:
-        """Kustomer has taken a request of the stream."""
-        with self._changed:
-            self._accepted = True
-            self._changed.notify_all()
 
     def refuse(self, records: int) -> None:
         """So many records were refused, each as a whole request of its own."""
-        with self._changed:
+        with self._lock:
             self._refused += records
 
     def check(self) -> None:
         """Raise ConfigurationError when something systematic is wrong."""
-        if not self._accepted and self._refused >= SYSTEMATIC_RECORDS:
+        if not self.accepted.is_set() and self._refused >= SYSTEMATIC_RECORDS:
             msg = (
                 f"stream {self._name}: Kustomer refused each of the first {self._refused} "
                 "records as an invalid request: the rejects file has its reasons; mend the "

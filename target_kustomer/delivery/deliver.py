@@ -21,7 +21,6 @@ from target_kustomer.models import Outcome, PreparedRecord, Reason, Rejection, V
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from target_kustomer.clock import Clock
     from target_kustomer.delivery.bulk import BulkJobs, Verb
     from target_kustomer.delivery.links import CompanyLinks
     from target_kustomer.delivery.lost import LostCreates
@@ -50,7 +49,6 @@ class Services:
     links: CompanyLinks
     bulk: BulkJobs
     lost_creates: LostCreates
-    clock: Clock
 
 
 @dataclass(slots=True, eq=False)
@@ -217,6 +215,8 @@ class BatchDelivery:
     def _is_there(self, work: _Work, payload: dict[str, Any], result: ItemResult) -> _Work | None:
         """A create that found its identifiers taken, or that the job says nothing of."""
         uncertain = result.after_lost or result.state is ItemState.UNKNOWN
+        if self._settings.mode == "create" and not uncertain:
+            return self._met(work)
         keys = work.identity.keys
         found = self._services.identities.find(self._object, keys, work.identity.external_id)
         if found is None and uncertain:
@@ -277,6 +277,11 @@ class BatchDelivery:
         merges = bool(lists) and self._settings.lists == "merge"
         keeps_company = self._object == "customer" and "company" not in work.attributes
         if (merges or keeps_company) and not self._read_current(work):
+            return False
+        if _bears_external_id(work):
+            del work.attributes["externalId"]
+        if not work.attributes:
+            self._decide(work.identity.records, Verdict.UNCHANGED)
             return False
         if work.current and keeps_company and work.current.company_id:
             work.attributes["company"] = work.current.company_id
@@ -362,9 +367,9 @@ class BatchDelivery:
         if not payloads:
             return []
         trial = self._stream.trial
-        with trial.turn(self._services.clock):
-            results = self._services.bulk.run(verb, self._object, payloads, trial.accept)
-            trial.refuse(sum(result.status is not None for result in results))
+        self._flight.await_trial()
+        results = self._services.bulk.run(verb, self._object, payloads, trial.accepted.set)
+        trial.refuse(sum(result.status is not None for result in results))
         return results
 
     def _refuse(self, identity: Identity, rejection: Rejection) -> None:
@@ -402,6 +407,14 @@ class BatchDelivery:
             else:
                 links.note_loaded(keys)
         links.note_rejected(self._batch.rejected_keys)
+
+
+def _bears_external_id(work: _Work) -> bool:
+    """Whether the external id is there as a further one: to write it would drop another."""
+    held = work.current.attributes if work.current else {}
+    ids = [each.get("externalId") for each in held.get("externalIds") or ()]
+    wanted = work.attributes.get("externalId")
+    return wanted in ids and wanted != held.get("externalId")
 
 
 def _parts(record: PreparedRecord) -> tuple[str | None, ...]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from target_kustomer.delivery.results import ItemResult, ItemState
 from target_kustomer.kustomer.endpoints import Resource
-from target_kustomer.mapping.keys import normalise_name
+from target_kustomer.mapping.keys import name_key, normalise_name
 from target_kustomer.models import CompanyLink, MatchKey, Reason, Rejection
 
 if TYPE_CHECKING:
@@ -162,7 +162,7 @@ def link_keys(link: CompanyLink) -> tuple[MatchKey, ...]:
     keys = (
         MatchKey("id", link.id) if link.id else None,
         MatchKey("externalId", link.external_id) if link.external_id else None,
-        MatchKey("name", normalise_name(link.name), link.name) if link.name else None,
+        name_key(link.name) if link.name else None,
     )
     return tuple(key for key in keys if key)
 

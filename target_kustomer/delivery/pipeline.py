@@ -47,6 +47,20 @@ class Flight:
             flight.await_landing()
         self._after = ()
 
+    def await_trial(self) -> None:
+        """Let earlier batches of the stream try alone until Kustomer takes anything of it.
+
+        A fault of the whole stream then costs the org no flood of requests.
+
+        Raises:
+            ConfigurationError: They were all refused.
+        """
+        trial = self.batch.stream.trial
+        for flight in self._ahead:
+            if flight.batch.stream.trial is trial:
+                flight.await_landing(unless=trial.accepted)
+        trial.check()
+
     def claim(self, ids: Iterable[str]) -> set[str]:
         """Claim Kustomer ids for an update; which of them an earlier flight held until now.
 
@@ -69,9 +83,9 @@ class Flight:
         self._await(self._located)
         return self._ids
 
-    def await_landing(self) -> None:
-        """Wait until every record of this flight has its verdict."""
-        self._await(self._landed)
+    def await_landing(self, unless: threading.Event | None = None) -> None:
+        """Wait until every record of this flight has its verdict, or the event makes it moot."""
+        self._await(self._landed, unless)
 
     def located(self) -> None:
         """All ids that this flight will ever claim are claimed."""
@@ -84,8 +98,10 @@ class Flight:
         self._located.set()
         self._landed.set()
 
-    def _await(self, event: threading.Event) -> None:
-        while not event.wait(_POLL_SECONDS):
+    def _await(self, event: threading.Event, unless: threading.Event | None = None) -> None:
+        while not event.is_set():
+            if (unless or event).wait(_POLL_SECONDS) and unless:
+                return
             self._clock.sleep(0)
         if self._crashed:
             raise StoppedError

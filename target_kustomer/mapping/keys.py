@@ -41,6 +41,11 @@ def normalise_name(name: str) -> str:
     return unicodedata.normalize("NFC", name).strip().casefold()
 
 
+def name_key(name: str) -> MatchKey:
+    """A company's name as a key, asked for in its composed form: servers may compare letters."""
+    return MatchKey("name", normalise_name(name), unicodedata.normalize("NFC", name).strip())
+
+
 def normalise_email(email: str) -> str:
     """An address as it is compared: without case [API §13]."""
     return email.strip().casefold()
@@ -87,7 +92,7 @@ def _keys(kind: MatchKind, kustomer_id: str | None, attributes: Attributes) -> I
     normalise = _KEY_NORMALISERS.get(kind, str)
     for spelling in filter(None, found):
         if value := normalise(spelling):
-            yield MatchKey(kind, value, spelling)
+            yield name_key(spelling) if kind == "name" else MatchKey(kind, value, spelling)
 
 
 def _milliseconds(text: str) -> str:

@@ -9,9 +9,7 @@ if TYPE_CHECKING:
     from tests.support import Runner
 
 
-def test_new_customers_are_created_and_the_state_follows(
-    simulator: Simulator, run: Runner
-) -> None:
+def test_new_customers_are_created_and_the_state_follows(simulator: Simulator, run: Runner) -> None:
     result = run([schema("customers", CUSTOMERS), *customers(250), state(250)])
     assert result.exit_code == 0
     assert result.counts() == {"created": 250}

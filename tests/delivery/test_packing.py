@@ -1,0 +1,211 @@
+from __future__ import annotations
+
+import random
+from typing import TYPE_CHECKING
+
+import pytest
+
+from target_kustomer.checkpoints import Tickets
+from target_kustomer.delivery.batches import Batch, Claim, Stream, StreamTrial
+from target_kustomer.delivery.packing import Packer
+from target_kustomer.models import (
+    MappedRecord,
+    MatchKey,
+    Outcome,
+    PreparedRecord,
+    SourceRecord,
+    Verdict,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+class Clock:
+    """Moves when a test says so."""
+
+    now = 0.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def time(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+
+
+class Packing:
+    """A packer, and the order in which its batches went out."""
+
+    def __init__(self, batch_size: int = 100) -> None:
+        self.clock = Clock()
+        self.out: list[Batch] = []
+        self.packer = Packer(Tickets().open, self.out.append, batch_size, self.clock)
+        self._streams: dict[str, Stream] = {}
+        self._read = 0
+
+    def stream(self, name: str) -> Stream:
+        if name not in self._streams:
+            self._streams[name] = Stream(name, "customer", None, (), StreamTrial(name))  # type: ignore[arg-type]
+        return self._streams[name]
+
+    def source(self, name: str) -> SourceRecord:
+        self._read += 1
+        return SourceRecord(name, self._read, self._read, b"", b"")
+
+    def add(self, name: str, writes: Iterable[str], reads: Iterable[str] = ()) -> None:
+        record = PreparedRecord(self.source(name), MappedRecord({}), ())
+        self.packer.add(self.stream(name), record, claims(writes), claims(reads))
+
+    def add_decided(self, name: str, rejected: Iterable[str] = ()) -> None:
+        outcome = Outcome(self.source(name), Verdict.REJECTED)
+        keys = [key for _, key in claims(rejected)]
+        self.packer.add_decided(self.stream(name), outcome, keys)
+
+    def order(self) -> list[int]:
+        return [record.source.ordinal for batch in self.out for record in batch.records]
+
+
+def claims(values: Iterable[str]) -> list[Claim]:
+    return [("customer", MatchKey("externalId", value)) for value in values]
+
+
+def test_a_full_batch_goes_out() -> None:
+    packing = Packing(batch_size=2)
+    for value in "abc":
+        packing.add("s", value)
+    assert packing.order() == [1, 2]
+    assert packing.packer.unsent == 1
+
+
+def test_a_verdict_without_delivery_counts_as_a_record() -> None:
+    packing = Packing(batch_size=2)
+    packing.add("s", "a")
+    packing.add_decided("s")
+    [batch] = packing.out
+    assert (len(batch.records), len(batch.decided)) == (1, 1)
+
+
+def test_what_came_first_goes_out_first_where_a_value_is_shared() -> None:
+    packing = Packing(batch_size=3)
+    packing.add("companies", "x")
+    packing.add("customers", "1", reads="x")
+    packing.add("customers", "2")
+    packing.add("customers", "3")
+    assert [batch.stream.name for batch in packing.out] == ["companies", "customers"]
+
+
+def test_batches_that_share_nothing_do_not_wait() -> None:
+    packing = Packing(batch_size=2)
+    packing.add("companies", "x")
+    packing.add("customers", "1", reads="y")
+    packing.add("customers", "2")
+    assert [batch.stream.name for batch in packing.out] == ["customers"]
+
+
+def test_records_that_only_read_one_value_do_not_wait_for_each_other() -> None:
+    packing = Packing(batch_size=2)
+    packing.add("one", "1", reads="x")
+    packing.add("two", "2", reads="x")
+    packing.add("two", "3", reads="x")
+    assert [batch.stream.name for batch in packing.out] == ["two"]
+
+
+def test_a_later_company_goes_out_after_the_customer_that_asked_for_it_before() -> None:
+    packing = Packing(batch_size=2)
+    packing.add("customers", "1x")
+    packing.add("companies", "x")
+    packing.add("companies", "y")
+    assert packing.order() == [1, 2, 3]
+
+
+def test_batches_that_would_each_have_to_go_first_are_split() -> None:
+    packing = Packing()
+    packing.add("one", "a")
+    packing.add("two", "a")
+    packing.add("two", "b")
+    packing.add("one", "b")
+    packing.add("two", "b")
+    packing.packer.flush()
+    assert packing.order() == [1, 2, 3, 4, 5]
+
+
+def test_a_longer_cycle_is_split_too() -> None:
+    packing = Packing()
+    for name, values in [("one", "a"), ("two", "ab"), ("three", "bc"), ("one", "c"), ("two", "c")]:
+        packing.add(name, values)
+    packing.packer.flush()
+    assert packing.order() == [1, 2, 3, 4, 5]
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_any_order_of_records_is_kept_where_values_are_shared(seed: int) -> None:
+    draw = random.Random(seed)
+    packing = Packing(batch_size=draw.choice([1, 2, 4, 100]))
+    written: list[set[str]] = []
+    read: list[set[str]] = []
+    for _ in range(60):
+        writes = set(draw.sample("abcdef", draw.choice([1, 1, 2])))
+        reads = set(draw.sample("abcdef", draw.choice([0, 0, 1])))
+        written.append(writes)
+        read.append(reads)
+        packing.add(draw.choice(["one", "two", "three"]), writes, reads)
+        if draw.random() < 0.05:
+            packing.packer.flush_stream("two")
+    packing.packer.flush()
+    place = {ordinal: at for at, ordinal in enumerate(packing.order())}
+    assert len(place) == 60
+    for later in range(60):
+        for earlier in range(later):
+            if written[earlier] & (written[later] | read[later]):
+                assert place[earlier + 1] < place[later + 1], (earlier, later)
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_what_reads_a_value_goes_out_before_what_writes_it_later(seed: int) -> None:
+    """A customer that comes before its company does not wait for it, nor may it be overtaken."""
+    draw = random.Random(seed)
+    packing = Packing(batch_size=4)
+    kinds = [draw.choice(["customers", "companies"]) for _ in range(40)]
+    values = [draw.choice("abc") for _ in kinds]
+    for ordinal, (kind, value) in enumerate(zip(kinds, values, strict=True)):
+        if kind == "companies":
+            packing.add(kind, [value])
+        else:
+            packing.add(kind, [f"c{ordinal}"], [value])
+    packing.packer.flush()
+    place = {ordinal: at for at, ordinal in enumerate(packing.order())}
+    for later, kind in enumerate(kinds):
+        for earlier in range(later):
+            if kind == "customers" and kinds[earlier] == "companies":
+                shared = values[earlier] == values[later]
+                assert not shared or place[earlier + 1] < place[later + 1]
+
+
+def test_a_rejected_company_goes_out_before_the_customers_that_name_it() -> None:
+    packing = Packing(batch_size=2)
+    packing.add_decided("companies", "x")
+    packing.add("customers", "1", reads="x")
+    packing.add("customers", "2")
+    assert [batch.stream.name for batch in packing.out] == ["companies", "customers"]
+
+
+def test_a_batch_that_fills_slowly_goes_out_at_its_age() -> None:
+    packing = Packing()
+    packing.add("s", "a")
+    packing.packer.flush_aged()
+    assert packing.out == []
+    packing.clock.sleep(31)
+    packing.packer.flush_aged()
+    assert packing.order() == [1]
+
+
+def test_tickets_are_taken_in_the_order_in_which_batches_open() -> None:
+    packing = Packing(batch_size=2)
+    packing.add("one", "a")
+    packing.add("two", "b")
+    packing.add("two", "c")
+    packing.add("one", "d")
+    assert [(batch.stream.name, batch.ticket) for batch in packing.out] == [("two", 2), ("one", 1)]

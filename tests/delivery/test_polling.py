@@ -1,0 +1,149 @@
+from __future__ import annotations
+
+import json
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import pytest
+
+from target_kustomer.delivery.bulk import BulkJobs
+from target_kustomer.delivery.lost import LostCreates
+from target_kustomer.delivery.polling import JobTimes, seconds_between
+from target_kustomer.delivery.results import ItemState
+from target_kustomer.identity import Identities
+from target_kustomer.kustomer.client import Client
+from target_kustomer.kustomer.endpoints import Kustomer
+from target_kustomer.settings import Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+class Clock:
+    """Moves when somebody sleeps."""
+
+    now = 0.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def time(self) -> float:
+        return 1_800_000_000.0 + self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+
+
+class Server:
+    """Jobs that are done after so many seconds of the clock; requests with bad items fail."""
+
+    def __init__(
+        self, clock: Clock, job_seconds: float, bad: Iterable[int] = (), *, stamps: bool = True
+    ) -> None:
+        self.clock = clock
+        self.job_seconds = job_seconds
+        self.bad = {f"n{number}" for number in bad}
+        self.stamps = stamps
+        self.polls = 0
+        self._jobs: list[tuple[float, list[dict[str, Any]]]] = []
+
+    def __call__(self, request: httpx.Request) -> httpx.Response:
+        if request.method == "POST":
+            items = json.loads(request.content)
+            if any(item["name"] in self.bad for item in items):
+                return httpx.Response(400, json={"errors": [{"title": "Bad"}]})
+            self._jobs.append((self.clock.now + self.job_seconds, items))
+            created: dict[str, Any] = {"createdAt": self._stamp(self.clock.now)}
+            data = {"type": "bulk", "id": str(len(self._jobs) - 1), "attributes": created}
+            return httpx.Response(201, json={"data": data})
+        self.polls += 1
+        done_at, items = self._jobs[int(request.url.path.split("/")[-2])]
+        done = self.clock.now >= done_at
+        attributes: dict[str, Any] = {"completed": done}
+        if done:
+            attributes["results"] = [
+                {"_clientRef": item["_clientRef"], "status": "created", "objectId": "x"}
+                for item in items
+            ]
+            attributes["completedAt"] = self._stamp(done_at)
+        return httpx.Response(200, json={"data": [{"attributes": attributes}]})
+
+    def _stamp(self, seconds: float) -> str | None:
+        moment = datetime.fromtimestamp(1_800_000_000.0 + seconds, timezone.utc)
+        return moment.isoformat() if self.stamps else None
+
+
+def run_jobs(server: Server, number: int, times: JobTimes) -> list[ItemState]:
+    clock = server.clock
+    settings = Settings.from_config({"api_key": "k", "api_url": "http://kustomer.test"})
+    client = Client(settings, clock, httpx.MockTransport(server))
+    kustomer = Kustomer(client)
+    lost = LostCreates(Identities(kustomer), times, 1.0, clock)
+    bulk = BulkJobs(kustomer, lost, times, settings, clock)
+    payloads = [{"name": f"n{index}", "externalId": str(index)} for index in range(number)]
+    results = bulk.run("create", "customer", payloads)
+    client.close()
+    return [result.state for result in results]
+
+
+@pytest.mark.parametrize("stamps", [True, False])
+@pytest.mark.parametrize("job_seconds", [0.05, 1.0, 20.0])
+@pytest.mark.parametrize("bad", [[70], [0, 50], [3, 30, 60, 90, 99]], ids=str)
+def test_the_parts_of_a_halved_request_are_not_waited_for_one_by_one(
+    bad: list[int], job_seconds: float, *, stamps: bool
+) -> None:
+    """Eight jobs go out together and end together: the last is known soon after the first."""
+    clock = Clock()
+    server = Server(clock, job_seconds, bad, stamps=stamps)
+    states = run_jobs(server, 100, JobTimes())
+    assert states.count(ItemState.DONE) == 100 - len(bad)
+    jobs = 1 + len(bad) * 7
+    rounds = -(-jobs // 8)
+    assert clock.now <= 3 * rounds * (job_seconds + 1)
+
+
+@pytest.mark.parametrize("job_seconds", [0.0, 0.3, 4.0, 60.0, 600.0])
+def test_a_job_of_any_length_costs_few_polls_and_little_delay(job_seconds: float) -> None:
+    clock = Clock()
+    server = Server(clock, job_seconds)
+    run_jobs(server, 1, JobTimes())
+    assert clock.now <= 1.6 * job_seconds + 1
+    assert server.polls <= 30
+
+
+def test_after_some_jobs_the_first_question_comes_when_most_are_done() -> None:
+    times = JobTimes()
+    clock = Clock()
+    server = Server(clock, 4.0)
+    for _ in range(10):
+        run_jobs(server, 1, times)
+    server.polls, clock.now = 0, 1000.0
+    run_jobs(server, 1, times)
+    assert server.polls <= 2
+    assert clock.now <= 1000 + 8
+
+
+def test_the_longest_job_is_remembered() -> None:
+    times = JobTimes()
+    for seconds in (1.0, 7.0, 2.0, *(0.1,) * 100):
+        times.record(seconds)
+    assert times.longest == 7.0
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "expected"),
+    [
+        ("2026-01-01T00:00:00.000Z", "2026-01-01T00:00:02.500Z", 2.5),
+        ("2026-01-01T00:00:00Z", "2026-01-01T01:00:02+01:00", 2.0),
+        ("2026-01-01T00:00:02Z", "2026-01-01T00:00:00Z", 0.0),
+        (None, "2026-01-01T00:00:00Z", None),
+        ("2026-01-01T00:00:00Z", None, None),
+        ("yesterday", "2026-01-01T00:00:00Z", None),
+        ("2026-01-01T00:00:00", "2026-01-01T00:00:00Z", None),
+    ],
+)
+def test_the_servers_own_stamps_tell_how_long_a_job_took(
+    start: str | None, end: str | None, expected: float | None
+) -> None:
+    assert seconds_between(start, end) == expected
