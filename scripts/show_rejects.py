@@ -32,7 +32,7 @@ def read_rejections(lines: Iterable[str]) -> Iterator[tuple[str, ...]]:
 
 def main(paths: list[str]) -> None:
     """Print the rejections of all files as one table."""
-    rows = [COLUMNS]
+    rows: list[tuple[str, ...]] = [COLUMNS]
     for path in paths:
         with Path(path).open(encoding="utf-8") as lines:
             rows.extend(read_rejections(lines))

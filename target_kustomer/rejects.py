@@ -17,8 +17,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-_KEY = b', "rejection": '
-
 
 class RejectsFile:
     """Appends rejected records, each behind its SCHEMA; made at the first one.
@@ -73,11 +71,7 @@ class RejectsFile:
     def _line(self, source: SourceRecord, outcome: Outcome) -> bytes:
         """The RECORD as it came in, byte for byte, with one more key; a replay's old one goes."""
         rejection = outcome.rejection
-        message = source.line.strip()
-        if _KEY in message and "rejection" in json.loads(message):
-            message = message.rpartition(_KEY)[0]
-        else:
-            message = message.removesuffix(b"}")
+        message = _open_ended(source.line.decode().strip())
         at = datetime.fromtimestamp(self._clock.time(), tz=timezone.utc)
         fields = {
             "reason": rejection.reason.value if rejection else None,
@@ -87,7 +81,7 @@ class RejectsFile:
             "status": rejection.status if rejection else None,
             "at": at.isoformat(timespec="seconds"),
         }
-        return message + _KEY + json.dumps(fields).encode() + b"}\n"
+        return f'{message}, "rejection": {json.dumps(fields)}}}\n'.encode()
 
     def _open(self) -> IO[bytes]:
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -99,3 +93,29 @@ class RejectsFile:
         descriptor = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         self._file = os.fdopen(descriptor, "wb")
         return self._file
+
+
+def _open_ended(message: str) -> str:
+    """A JSON object's text without its last brace, and without the ``rejection`` of a replay."""
+    whole = message.removesuffix("}")
+    if '"rejection"' not in message:
+        return whole
+    decode = json.JSONDecoder().raw_decode
+    members, replayed = [], False
+    at = _next(message, 1)
+    while message[at] != "}":
+        name, end = decode(message, at)
+        end = decode(message, _next(message, end))[1]
+        if name == "rejection":
+            replayed = True
+        else:
+            members.append(message[at:end])
+        at = _next(message, end)
+    return "{" + ", ".join(members) if replayed else whole
+
+
+def _next(text: str, at: int) -> int:
+    """Where the next value begins, behind separators."""
+    while text[at] in " \t\r\n,:":
+        at += 1
+    return at

@@ -213,9 +213,9 @@ class Run:
         """A STATE was read."""
         self._settlement.checkpoint(state, self._tickets.next)
 
-    def idle(self) -> None:
-        """Stdin is silent: hand over what has waited long enough."""
-        self.packer.flush_aged()
+    def hand_over(self, *, idle: bool) -> None:
+        """Hand over the batches that have waited long enough, sooner while stdin is silent."""
+        self.packer.flush_aged(idle=idle)
 
     # The end
 

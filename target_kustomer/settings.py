@@ -5,14 +5,14 @@ from __future__ import annotations
 import difflib
 import fnmatch
 import json
-from collections.abc import Mapping
+import math
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, Literal
 
 from target_kustomer.exceptions import ConfigurationError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from jsonschema import ValidationError
 
@@ -179,7 +179,6 @@ CONFIG_JSONSCHEMA: dict[str, Any] = {
             "additionalProperties": {
                 "type": "object",
                 "properties": _STREAM_PROPERTIES,
-                "additionalProperties": False,
             },
             "title": "Streams",
             "description": (
@@ -357,9 +356,7 @@ class Settings:
             },
             general=_stream_settings(shared),
             **{
-                each.name: config[each.name]
-                if config.get(each.name) is not None
-                else CONFIG_JSONSCHEMA["properties"][each.name]["default"]
+                each.name: _value(each.name, config.get(each.name))
                 for each in fields(cls)
                 if each.name not in {"base_url", "streams", "general", "api_key"}
             },
@@ -376,14 +373,34 @@ class Settings:
         return self.general
 
 
-def unknown_settings(config: Iterable[str]) -> dict[str, str | None]:
+def unknown_settings(config: Mapping[str, Any]) -> dict[str, str | None]:
     """The settings that nobody reads, each with the nearest known name."""
-    known = sorted({*CONFIG_JSONSCHEMA["properties"], *SDK_SETTINGS})
-    return {
-        name: next(iter(difflib.get_close_matches(name, known, n=1)), None)
+    known = {*CONFIG_JSONSCHEMA["properties"], *SDK_SETTINGS}
+    unknown = {
+        name: _nearest(name, known)
         for name in config
         if name not in known and not name.startswith("flattening_")
     }
+    for stream, entry in (config.get("streams") or {}).items():
+        for name in entry.keys() - _STREAM_PROPERTIES.keys():
+            unknown[f"streams.{stream}.{name}"] = _nearest(name, _STREAM_PROPERTIES)
+    return unknown
+
+
+def _nearest(name: str, known: Iterable[str]) -> str | None:
+    return next(iter(difflib.get_close_matches(name, sorted(known), n=1)), None)
+
+
+def _value(name: str, given: Any) -> Any:
+    """The setting as Python has it: JSON's numbers come as Decimal."""
+    schema = CONFIG_JSONSCHEMA["properties"][name]
+    value = schema["default"] if given is None else given
+    if schema["type"] == "string":
+        return value
+    if not math.isfinite(value):
+        msg = f"setting {name} must be a finite number"
+        raise ConfigurationError(msg)
+    return int(value) if schema["type"] == "integer" else float(value)
 
 
 def _base_url(config: Mapping[str, Any]) -> str:
@@ -396,13 +413,7 @@ def _base_url(config: Mapping[str, Any]) -> str:
 
 def _stream_settings(entry: Mapping[str, Any]) -> StreamSettings:
     known = {each.name for each in fields(StreamSettings)}
-    unknown = sorted(set(entry) - known)
-    if unknown:
-        near = difflib.get_close_matches(unknown[0], sorted(known), n=1)
-        hint = f"; did you mean {near[0]}?" if near else ""
-        msg = f"streams: unknown setting {unknown[0]}{hint}"
-        raise ConfigurationError(msg)
-    values = {key: value for key, value in entry.items() if value is not None}
+    values = {key: value for key, value in entry.items() if key in known and value is not None}
     if "match_on" in values:
         values["match_on"] = tuple(values["match_on"])
     return StreamSettings(**values)
@@ -430,12 +441,6 @@ def config_problem(error: ValidationError) -> str:
     if error.validator == "required":
         missing = [name for name in expected if name not in given]
         return f"setting {', '.join(missing)} is required"
-    if error.validator == "additionalProperties" and isinstance(error.schema, Mapping):
-        known = list(error.schema.get("properties", ()))
-        unknown = next(name for name in given if name not in known)
-        near = difflib.get_close_matches(unknown, known, n=1)
-        hint = f": did you mean {near[0]}?" if near else ""
-        return f"setting {path}.{unknown} is unknown{hint}"
     if error.validator == "enum":
         return f"setting {path} must be one of: {', '.join(map(str, expected))}"
     return f"setting {path} does not fit ({error.validator}: {expected})"

@@ -11,11 +11,12 @@ import traceback
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import click
+from jsonschema import Draft202012Validator
 from singer_sdk.configuration._dict_config import parse_environment_config
 from singer_sdk.exceptions import MappingError
 from singer_sdk.helpers.capabilities import CapabilitiesEnum, PluginCapabilities
 from singer_sdk.mapper import RemoveRecordTransform
-from singer_sdk.plugin_base import JSONSchemaValidator, SingerCommand
+from singer_sdk.plugin_base import SingerCommand
 from singer_sdk.singerlib.json import serialize_json
 from singer_sdk.target_base import Target
 from typing_extensions import override
@@ -47,6 +48,10 @@ _SINKS: dict[str, type[UncheckedSink]] = {
     "company": CompanySink,
     "ignore": IgnoredSink,
 }
+
+
+_MAPPER_MODULES = {"singer_sdk.mapper", "singer_sdk.helpers._flattening"}
+"""Where errors of the settings stream_maps and flattening_* arise."""
 
 
 class TargetKustomer(Target):
@@ -82,8 +87,8 @@ class TargetKustomer(Target):
                 setup_mapper=setup_mapper,
                 message_reader=message_reader,
             )
-        except MappingError as error:
-            raise _map_error(error) from error
+        except Exception as error:  # noqa: BLE001  what the mapper did not do is raised again
+            raise _map_error(error) or error from None
         for setting, near in unknown_settings(self.config).items():
             hint = f"did you mean {near}?" if near else "it is ignored"
             logger.warning("unknown setting %s: %s", setting, hint)
@@ -92,7 +97,7 @@ class TargetKustomer(Target):
         self.message_reader.wakeup = self._wakeup = Wakeup()
         self.message_reader.interrupted = lambda: self.run.interrupted
         self.message_reader.started = self._start
-        self.message_reader.idle = self.run.idle
+        self.message_reader.idle = lambda: self.run.hand_over(idle=True)
 
     # Messages
 
@@ -109,19 +114,19 @@ class TargetKustomer(Target):
     def _process_schema_message(self, message_dict: dict[str, Any]) -> None:
         try:
             super()._process_schema_message(message_dict)
-        except MappingError as error:
-            raise _map_error(error) from error
+        except Exception as error:  # noqa: BLE001  what the mapper did not do is raised again
+            raise _map_error(error) or error from None
 
     @override
     def _process_record_message(self, message_dict: dict[str, Any]) -> None:
         before = self._passed
         try:
             super()._process_record_message(message_dict)
-        except MappingError as error:
-            raise _map_error(error) from error
+        except Exception as error:  # noqa: BLE001  what the mapper did not do is raised again
+            raise _map_error(error) or error from None
         if self._passed == before:
             self.run.filtered[message_dict["stream"]] += 1
-        self.run.idle()
+        self.run.hand_over(idle=False)
 
     @property
     def _passed(self) -> int:
@@ -177,10 +182,16 @@ class TargetKustomer(Target):
     def _validate_config(self, *, raise_errors: bool = True) -> list[str]:
         """Validate without quoting values, since the SDK's messages would print the key."""
         self.append_builtin_config(self.config_jsonschema)
-        validator = JSONSchemaValidator(self.config_jsonschema)
-        problems = [config_problem(error) for error in validator.iter_errors(self._config)]
+        plain = Draft202012Validator(self.config_jsonschema)
+        try:
+            problems = [config_problem(error) for error in plain.iter_errors(self._config)]
+        except AttributeError:  # the SDK's schema of stream_maps has texts among its branches
+            problems = ["setting stream_maps does not fit"]
         if problems and raise_errors:
             raise ConfigurationError("; ".join(problems))
+        for name, schema in self.config_jsonschema["properties"].items():
+            if "default" in schema:
+                self._config.setdefault(name, schema["default"])
         return problems
 
     @classmethod
@@ -204,13 +215,15 @@ class _Command(SingerCommand):
     """Turns what ended a run into one clear line and the exit code of the contract."""
 
     @override
-    def main(self, *args: Any, **kwargs: Any) -> Any:
+    def make_context(self, *args: Any, **kwargs: Any) -> click.Context:
+        """Read the command line and the ``--config`` files."""
         try:
-            return super().main(*args, **kwargs)
-        except FileNotFoundError as error:
-            self.logger.error("configuration: no such file: %s", error.filename or error)  # noqa: TRY400
-        except ValueError:
-            self.logger.error("configuration: a --config file is not JSON")  # noqa: TRY400
+            return super().make_context(*args, **kwargs)
+        except OSError as error:
+            what = f"a --config file cannot be read ({error.strerror or error})"
+        except (ValueError, TypeError):
+            what = "a --config file is no JSON object"
+        self.logger.error("configuration: %s", what)
         sys.exit(ConfigurationError.exit_code)
 
     @override
@@ -246,9 +259,14 @@ class _Command(SingerCommand):
         return ConfigurationError.exit_code
 
 
-def _map_error(error: MappingError) -> ConfigurationError:
-    """The SDK's own words; a failed expression is named, not the values in it."""
-    return ConfigurationError(f"stream_maps: {error}: mend the stream_maps setting")
+def _map_error(error: Exception) -> ConfigurationError | None:
+    """What the SDK's mapper stumbled over, without the values that it had in hand."""
+    frames = traceback.walk_tb(error.__traceback__)
+    places = {frame.f_globals.get("__name__") for frame, _ in frames}
+    if isinstance(error, FatalError) or places.isdisjoint(_MAPPER_MODULES):
+        return None
+    words = str(error) if isinstance(error, MappingError) else type(error).__name__
+    return ConfigurationError(f"stream_maps or flattening failed ({words}): mend that setting")
 
 
 def _bug(error: BaseException) -> str:

@@ -35,8 +35,8 @@ _LISTS = {
 """The list attributes of each object."""
 
 _DUPLICATE_HINT = (
-    "another record in Kustomer has one of its identifiers and no match key finds it: match on "
-    "that identifier, or map the column to sharedEmails or sharedPhones"
+    "another record in Kustomer has one of its identifiers: match on that identifier, or map the "
+    "column to sharedEmails or sharedPhones"
 )
 
 
@@ -87,7 +87,9 @@ class BatchDelivery:
         Raises:
             UnreachableError, AccessError, StoppedError: See the client; the batch has no verdicts.
         """
-        waves = deque(split_into_waves(self._batch.records, self._stream.match_kinds))
+        waves = deque(
+            split_into_waves(self._batch.records, self._stream.match_kinds, self._settings.lists)
+        )
         while waves:
             self._again = []
             self._deliver_wave(waves.popleft(), last=not waves)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
@@ -12,24 +13,32 @@ _SHORTEST_MASKED = 3
 
 
 def mask_others(detail: str, own: Any, others: Iterable[Any]) -> str:
-    """Mask in a server's text every text value of the other records that is not the record's own.
+    """Mask in a server's text every value of the other records that is not the record's own.
+
+    Case does not count: the server may spell a value in its own way.
 
     Args:
         detail: The server's text.
         own: The attributes of the rejected record.
         others: The attributes of the records that were sent with it.
     """
-    kept = set(_texts(own))
-    foreign = {text for other in others for text in _texts(other) if text in detail} - kept
+    said = detail.casefold()
+    kept = {text.casefold() for text in _texts(own)}
+    foreign = {
+        text
+        for other in others
+        for text in _texts(other)
+        if text.casefold() in said and text.casefold() not in kept
+    }
     for text in sorted(foreign, key=len, reverse=True):
-        detail = detail.replace(text, MASK)
+        detail = re.sub(re.escape(text), MASK, detail, flags=re.IGNORECASE)
     return detail
 
 
 def _texts(value: Any) -> Iterator[str]:
-    if isinstance(value, str):
-        if len(value) >= _SHORTEST_MASKED:
-            yield value
+    if isinstance(value, (str, int, float)) and not isinstance(value, bool):
+        if len(str(value)) >= _SHORTEST_MASKED:
+            yield str(value)
     elif isinstance(value, Mapping):
         for each in value.values():
             yield from _texts(each)

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 MAX_BATCH_AGE_SECONDS = 30.0
 """A batch that fills slowly goes out at this age, so that STATE is not held back for long."""
 
+MAX_IDLE_AGE_SECONDS = 5.0
+"""The same while stdin is silent: nothing more may come for hours."""
+
 
 @dataclass(slots=True, eq=False)
 class _Open:
@@ -93,12 +96,17 @@ class Packer:
         if name in self._open:
             self._flush(self._open[name])
 
-    def flush_aged(self) -> None:
-        """Hand over the batches that have waited long enough."""
+    def flush_aged(self, *, idle: bool = False) -> None:
+        """Hand over the batches that have waited long enough.
+
+        Args:
+            idle: Whether stdin is silent.
+        """
+        limit = MAX_IDLE_AGE_SECONDS if idle else MAX_BATCH_AGE_SECONDS
         now = self._clock.monotonic()
         for opened in list(self._open.values()):
             if (
-                now - opened.batch.opened_at >= MAX_BATCH_AGE_SECONDS
+                now - opened.batch.opened_at >= limit
                 and self._open.get(opened.batch.stream.name) is opened
             ):
                 self._flush(opened)

@@ -9,6 +9,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from target_kustomer.models import MatchKey, MatchKind, PreparedRecord
+    from target_kustomer.settings import Lists
+
+
+_LIST_KINDS = {"email", "phone"}
+"""Keys that are items of a list; of the others an object has one."""
 
 
 @dataclass(slots=True)
@@ -48,9 +53,16 @@ class _Placed:
     wave: int
     keys: set[MatchKey] = field(default_factory=set)
 
+    def bear(self, keys: Sequence[MatchKey], lists: Lists) -> None:
+        """What it bears after one more record: a name gives way to a later one, an item of a
+        merged list stays.
+        """
+        replaced = {key.kind for key in keys if lists == "replace" or key.kind not in _LIST_KINDS}
+        self.keys = {key for key in self.keys if key.kind not in replaced}.union(keys)
+
 
 def split_into_waves(
-    records: Iterable[PreparedRecord], kinds: tuple[MatchKind, ...]
+    records: Iterable[PreparedRecord], kinds: tuple[MatchKind, ...], lists: Lists = "merge"
 ) -> list[list[Identity]]:
     """Group the records into identities, and those into waves that share no key value.
 
@@ -67,7 +79,7 @@ def split_into_waves(
             place = _Placed(Identity(kinds, []), wave)
             placed.append(place)
         place.identity.records.append(record)
-        place.keys.update(record.keys)
+        place.bear(record.keys, lists)
         last.update(dict.fromkeys(record.keys, place))
     waves: list[list[Identity]] = [[] for _ in range(1 + max((p.wave for p in placed), default=-1))]
     for place in placed:

