@@ -18,6 +18,7 @@ from target_kustomer.mapping.plan import compile_plan
 from target_kustomer.settings import CONFIG_JSONSCHEMA, Settings
 
 ROOT = Path(__file__).parents[1]
+_WIDTH = 160
 README = ROOT / "README.md"
 EXAMPLE = ROOT / "examples" / "companies-and-customers.singer"
 
@@ -100,9 +101,14 @@ def _output(*command: str) -> str:
     return done.stdout
 
 
+def shape(output: str) -> list[str]:
+    """What the page shows of an output: no plan (it is a table below), no long lines."""
+    lines = [line.rstrip() for line in output.splitlines() if "| plan stream=" not in line]
+    return [line if len(line) <= _WIDTH else line[: _WIDTH - 1] + "…" for line in lines]
+
+
 def _fenced(output: str) -> str:
-    lines = (line.rstrip() for line in output.splitlines())
-    return "```\n" + "\n".join(lines) + "\n```"
+    return "```\n" + "\n".join(shape(output)) + "\n```"
 
 
 def _replace(text: str, name: str, block: str) -> str:

@@ -54,9 +54,7 @@ class _Placed:
     keys: set[MatchKey] = field(default_factory=set)
 
     def bear(self, keys: Sequence[MatchKey], lists: Lists) -> None:
-        """What it bears after one more record: a name gives way to a later one, an item of a
-        merged list stays.
-        """
+        """Take on a record's keys: a name gives way to a later one, a merged item stays."""
         replaced = {key.kind for key in keys if lists == "replace" or key.kind not in _LIST_KINDS}
         self.keys = {key for key in self.keys if key.kind not in replaced}.union(keys)
 

@@ -50,3 +50,19 @@ def test_a_customer_is_linked_to_the_company_that_came_before(
     assert customer is not None
     assert customer.company == company.id
     assert result.states == [1]
+
+
+def test_a_name_that_a_company_had_before_is_free_for_another(
+    simulator: Simulator, run: Runner
+) -> None:
+    result = run(
+        [
+            schema("companies", COMPANIES),
+            record("companies", id="e1", name="Acme"),
+            record("companies", id="e1", name="Bravo"),
+            record("companies", id=None, name="Acme"),
+        ],
+        nulls="ignore",
+    )
+    assert result.counts("companies") == {"created": 2, "updated": 1}
+    assert {each.attributes["name"] for each in simulator.org.companies} == {"Acme", "Bravo"}
