@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, TypeVar
 from target_kustomer.checkpoints import Checkpoints, Tickets
 from target_kustomer.clock import RunClock
 from target_kustomer.delivery.bulk import BulkJobs
-from target_kustomer.delivery.deliver import BatchDelivery, Services
+from target_kustomer.delivery.deliver import BatchDelivery
 from target_kustomer.delivery.errand import run_errand
 from target_kustomer.delivery.links import CompanyLinks
 from target_kustomer.delivery.lost import LostCreates
 from target_kustomer.delivery.packing import Packer
 from target_kustomer.delivery.pipeline import Pipeline
 from target_kustomer.delivery.polling import JobTimes
+from target_kustomer.delivery.work import Services
 from target_kustomer.exceptions import (
     AccessError,
     ConfigurationError,

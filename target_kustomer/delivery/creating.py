@@ -1,0 +1,101 @@
+"""Creates what is new; tells what turns out to be there already (design 1.7)."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from target_kustomer.delivery.lost import bears
+from target_kustomer.delivery.results import ItemResult, ItemState
+from target_kustomer.delivery.verdicts import refusal, unconfirmed
+from target_kustomer.kustomer.endpoints import Resource
+from target_kustomer.mapping.attributes import for_write
+from target_kustomer.models import ObjectType, Reason, Rejection, Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from target_kustomer.delivery.work import Delivery, Work
+
+
+class Creating:
+    """The creates of one batch."""
+
+    def __init__(self, delivery: Delivery) -> None:
+        self._delivery = delivery
+        self._services = delivery.services
+        self._verdicts = delivery.verdicts
+        self._object = delivery.object_type
+        self._settings = delivery.settings
+
+    def create(self, works: Sequence[Work]) -> list[Work]:
+        """Create; the works that turned out to be there already, to be updated."""
+        ready = [work for work in works if self._creatable(work)]
+        payloads = [_for_create(self._object, work.attributes) for work in ready]
+        results = self._delivery.send("create", payloads)
+        found = (
+            self._created(work, payload, result)
+            for work, payload, result in zip(ready, payloads, results, strict=True)
+        )
+        return [work for work in found if work]
+
+    def _creatable(self, work: Work) -> bool:
+        if self._object == "customer" or work.attributes.get("name"):
+            return True
+        rejection = Rejection(
+            Reason.REQUIRED_MISSING, attribute="name", detail="a company needs a name"
+        )
+        self._verdicts.refuse(work.identity, rejection)
+        return False
+
+    def _created(self, work: Work, payload: dict[str, Any], result: ItemResult) -> Work | None:
+        if result.state is ItemState.DONE:
+            self._decide_created(work, result.id)
+        elif result.state is ItemState.REFUSED:
+            self._verdicts.refuse(work.identity, refusal(result))
+        else:
+            return self._is_there(work, payload, result)
+        return None
+
+    def _is_there(self, work: Work, payload: dict[str, Any], result: ItemResult) -> Work | None:
+        """A create that found its identifiers taken, or that the job says nothing of."""
+        uncertain = result.after_lost or result.state is ItemState.UNKNOWN
+        if self._settings.mode == "create" and not uncertain:
+            return self._delivery.met(work)
+        keys = work.identity.keys
+        found = self._services.identities.find(self._object, keys, work.identity.external_id)
+        if found is None and uncertain:
+            found = self._services.lost_creates.find(self._object, payload)
+        if isinstance(found, Resource):
+            self._services.identities.remember(self._object, keys, found.id)
+            if uncertain and bears(self._object, found, payload):
+                self._decide_created(work, found.id)
+                return None
+            work.id, work.current = found.id, found
+            return self._delivery.met(work)
+        if result.state is ItemState.UNKNOWN:
+            self._verdicts.refuse(work.identity, unconfirmed())
+        else:
+            self._verdicts.refuse(
+                work.identity,
+                found or refusal(replace(result, state=ItemState.DUPLICATE)),
+            )
+        return None
+
+    def _decide_created(self, work: Work, kustomer_id: str | None) -> None:
+        records = work.identity.records
+        if kustomer_id:
+            self._services.identities.remember(self._object, work.identity.keys, kustomer_id)
+        self._verdicts.decide(records[:1], Verdict.CREATED)
+        rest = Verdict.SKIPPED if self._settings.mode == "create" else Verdict.UPDATED
+        self._verdicts.decide(records[1:], rest)
+
+
+def _for_create(object_type: ObjectType, attributes: dict[str, Any]) -> dict[str, Any]:
+    """A new object has nothing to clear, and not all attributes take null on create [API §4]."""
+    taken = for_write(object_type, attributes, "create")
+    payload = {name: value for name, value in taken.items() if value is not None}
+    custom = payload.get("custom")
+    if custom:
+        payload["custom"] = {name: value for name, value in custom.items() if value is not None}
+    return payload

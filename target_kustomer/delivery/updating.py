@@ -1,0 +1,167 @@
+"""Updates what is there, and loses nothing that the stream says nothing of (design 1.6, 1.7)."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from target_kustomer.delivery.lost import bears
+from target_kustomer.delivery.results import ItemResult, ItemState
+from target_kustomer.delivery.verdicts import refusal, unconfirmed
+from target_kustomer.exceptions import NotFoundError, RefusedError
+from target_kustomer.mapping.attributes import ATTRIBUTES, SINGLE_UPDATE_ONLY, Items, for_write
+from target_kustomer.mapping.keys import known_keys
+from target_kustomer.mapping.merging import merge_list, over_limit
+from target_kustomer.models import Reason, Rejection, Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from target_kustomer.delivery.work import Delivery, Work
+
+_LISTS = {
+    object_type: {name for name, each in table.items() if isinstance(each.shape, Items)}
+    for object_type, table in ATTRIBUTES.items()
+}
+"""The list attributes of each object."""
+
+
+class Updating:
+    """The updates of one batch."""
+
+    def __init__(self, delivery: Delivery) -> None:
+        self._delivery = delivery
+        self._services = delivery.services
+        self._verdicts = delivery.verdicts
+        self._object = delivery.object_type
+        self._settings = delivery.settings
+
+    def update(self, works: Sequence[Work], *, last: bool) -> None:
+        """Update; each work gets its verdicts, or goes again.
+
+        Args:
+            works: Identities whose Kustomer id is known.
+            last: Whether no later wave of the batch will update anything.
+        """
+        held = self._delivery.flight.claim(work.id for work in works if work.id)
+        if last and not self._verdicts.again:
+            self._delivery.flight.located()
+        current: dict[str, Work] = {}
+        for work in works:
+            if work.id in held:
+                work.current = None
+            if work.id in current:
+                self._verdicts.again.append([work.identity])
+            elif work.id:
+                current[work.id] = work
+        prepared = [work for work in current.values() if self._prepare_update(work)]
+        singly = [
+            work for work in prepared if SINGLE_UPDATE_ONLY[self._object] & set(work.attributes)
+        ]
+        for work in singly:
+            self._update_singly(work)
+        bulk = [work for work in prepared if work not in singly]
+        results = self._delivery.send(
+            "update", [{**work.attributes, "id": work.id} for work in bulk]
+        )
+        for work, result in zip(bulk, results, strict=True):
+            self._updated(work, result)
+
+    def _prepare_update(self, work: Work) -> bool:
+        """Make the attributes such that nothing is lost that the stream says nothing of."""
+        work.attributes = for_write(self._object, work.attributes, "update")
+        lists = set(work.attributes) & _LISTS[self._object]
+        merges = bool(lists) and self._settings.lists == "merge"
+        keeps_company = self._object == "customer" and "company" not in work.attributes
+        if (merges or keeps_company) and not self._read_current(work):
+            return False
+        if _bears_external_id(work):
+            del work.attributes["externalId"]
+        if not work.attributes:
+            self._verdicts.decide(work.identity.records, Verdict.UNCHANGED)
+            return False
+        if work.current and keeps_company and work.current.company_id:
+            work.attributes["company"] = work.current.company_id
+        return self._merge_lists(work, lists) if merges else True
+
+    def _merge_lists(self, work: Work, lists: Iterable[str]) -> bool:
+        """Keep the items that Kustomer holds; False where a list would be over its limit."""
+        held = work.current.attributes if work.current else {}
+        for name in lists:
+            work.attributes[name] = merge_list(name, held.get(name) or [], work.attributes[name])
+            if over_limit(name, work.attributes[name]):
+                detail = "with what Kustomer holds, the list would be over its limit"
+                self._verdicts.refuse(
+                    work.identity, Rejection(Reason.LIST_FULL, attribute=name, detail=detail)
+                )
+                return False
+        return True
+
+    def _read_current(self, work: Work) -> bool:
+        """Read what Kustomer holds, unless it was just read; False where it is another's now."""
+        if work.current is None and work.id:
+            work.current = self._services.kustomer.read(self._object, work.id)
+            borne = (
+                known_keys(self._object, work.id, work.current.attributes)
+                if work.current
+                else frozenset()
+            )
+            if borne.isdisjoint(work.identity.keys):
+                self._vanished(work)
+                return False
+        return True
+
+    def _update_singly(self, work: Work) -> None:
+        try:
+            self._services.kustomer.update(self._object, work.id or "", work.attributes)
+        except NotFoundError:
+            self._vanished(work)
+        except RefusedError as error:
+            state = ItemState.DUPLICATE if error.duplicate else ItemState.REFUSED
+            result = ItemResult(state, detail=error.detail, status=error.status)
+            self._verdicts.refuse(work.identity, refusal(result))
+        else:
+            self._decide_updated(work)
+
+    def _updated(self, work: Work, result: ItemResult) -> None:
+        if result.state is ItemState.DONE:
+            self._decide_updated(work)
+        elif result.state is ItemState.DUPLICATE or result.status:
+            self._verdicts.refuse(work.identity, refusal(result))
+        else:
+            self._after_failed_update(work, result)
+
+    def _after_failed_update(self, work: Work, result: ItemResult) -> None:
+        """Tell a refusal from an object that is gone, and an untold success from a failure."""
+        resource = self._services.kustomer.read(self._object, work.id or "")
+        if resource is None:
+            self._vanished(work)
+        elif result.state is ItemState.REFUSED:
+            self._verdicts.refuse(work.identity, refusal(result))
+        elif bears(self._object, resource, work.attributes):
+            self._decide_updated(work)
+        else:
+            self._verdicts.refuse(work.identity, unconfirmed())
+
+    def _decide_updated(self, work: Work) -> None:
+        if work.id:
+            self._services.identities.remember(self._object, work.identity.keys, work.id)
+        self._verdicts.decide(work.identity.records, Verdict.UPDATED)
+
+    def _vanished(self, work: Work) -> None:
+        """The id is no longer this record's (deleted, merged, moved): locate it anew, once."""
+        identity = work.identity
+        self._services.identities.forget(self._object, identity.keys)
+        if identity.relocated:
+            detail = "the record vanished from Kustomer while it was updated: replay it"
+            self._verdicts.refuse(identity, Rejection(Reason.REFUSED, detail=detail))
+        else:
+            self._verdicts.again.append([replace(identity, relocated=True)])
+
+
+def _bears_external_id(work: Work) -> bool:
+    """Whether the external id is there as a further one: to write it would drop another."""
+    held = work.current.attributes if work.current else {}
+    ids = [each.get("externalId") for each in held.get("externalIds") or ()]
+    wanted = work.attributes.get("externalId")
+    return wanted in ids and wanted != held.get("externalId")

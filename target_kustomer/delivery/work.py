@@ -1,0 +1,87 @@
+"""One identity on its way, and what the steps of its delivery share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from target_kustomer.models import Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from target_kustomer.delivery.bulk import BulkJobs, Verb
+    from target_kustomer.delivery.links import CompanyLinks
+    from target_kustomer.delivery.lost import LostCreates
+    from target_kustomer.delivery.pipeline import Flight
+    from target_kustomer.delivery.results import ItemResult
+    from target_kustomer.delivery.verdicts import Verdicts
+    from target_kustomer.delivery.waves import Identity
+    from target_kustomer.identity import Identities
+    from target_kustomer.kustomer.endpoints import Kustomer, Resource
+    from target_kustomer.models import ObjectType
+    from target_kustomer.settings import StreamSettings
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """What all workers share."""
+
+    kustomer: Kustomer
+    identities: Identities
+    links: CompanyLinks
+    bulk: BulkJobs
+    lost_creates: LostCreates
+
+
+@dataclass(slots=True, eq=False)
+class Work:
+    """One identity on its way.
+
+    Attributes:
+        identity: Its records; those that are rejected alone leave it.
+        id: Kustomer's id, where it is known.
+        current: What Kustomer holds, where it has been read.
+        attributes: What is to be sent: its records' attributes, merged.
+    """
+
+    identity: Identity
+    id: str | None = None
+    current: Resource | None = None
+    attributes: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """A batch in delivery: what its steps work with."""
+
+    services: Services
+    flight: Flight
+    verdicts: Verdicts
+
+    @property
+    def object_type(self) -> ObjectType:
+        """What the batch holds."""
+        return self.flight.batch.stream.object_type
+
+    @property
+    def settings(self) -> StreamSettings:
+        """The stream's settings."""
+        return self.flight.batch.stream.settings
+
+    def send(self, verb: Verb, payloads: Sequence[dict[str, Any]]) -> list[ItemResult]:
+        """Run bulk jobs for the payloads, in the stream's turn."""
+        if not payloads:
+            return []
+        trial = self.flight.batch.stream.trial
+        self.flight.await_trial()
+        results = self.services.bulk.run(verb, self.object_type, payloads, trial.accepted.set)
+        trial.refuse(sum(result.status is not None for result in results))
+        return results
+
+    def met(self, work: Work) -> Work | None:
+        """The record is in Kustomer: there is something to update, but for mode ``create``."""
+        if self.settings.mode != "create":
+            return work
+        self.verdicts.decide(work.identity.records, Verdict.SKIPPED)
+        return None
