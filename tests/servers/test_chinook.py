@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from target_kustomer.simulator import Simulator
     from tests.servers.conftest import Pipe, PostgreSQL
 
-pytestmark = pytest.mark.servers
+pytestmark = [pytest.mark.servers, pytest.mark.xdist_group("servers")]
 
 STREAM = "public-customer"
 IMPOSSIBLE_PHONE = 9

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from target_kustomer.simulator import Simulator
     from tests.servers.conftest import PostgreSQL
 
-pytestmark = pytest.mark.servers
+pytestmark = [pytest.mark.servers, pytest.mark.xdist_group("servers")]
 
 ROOT = Path(__file__).parents[2]
 RUN_DEADLINE_SECONDS = 300

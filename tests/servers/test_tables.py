@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from tests.servers.conftest import Pipe, PostgreSQL
     from tests.support import Result
 
-pytestmark = pytest.mark.servers
+pytestmark = [pytest.mark.servers, pytest.mark.xdist_group("servers")]
 
 STREAMS = {
     name: {"replication-method": "INCREMENTAL", "replication-key": "changed_at"}
