@@ -5,13 +5,13 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
+from target_kustomer.admission import Admission
 from target_kustomer.checkpoints import Checkpoints, Tickets
 from target_kustomer.clock import RunClock
 from target_kustomer.delivery.bulk import BulkJobs
 from target_kustomer.delivery.deliver import BatchDelivery
-from target_kustomer.delivery.errand import run_errand
 from target_kustomer.delivery.links import CompanyLinks
 from target_kustomer.delivery.lost import LostCreates
 from target_kustomer.delivery.packing import Packer
@@ -19,8 +19,6 @@ from target_kustomer.delivery.pipeline import Pipeline
 from target_kustomer.delivery.polling import JobTimes
 from target_kustomer.delivery.work import Services
 from target_kustomer.exceptions import (
-    AccessError,
-    ConfigurationError,
     FatalError,
     RejectsError,
     RequestError,
@@ -31,26 +29,22 @@ from target_kustomer.exceptions import (
 from target_kustomer.identity import Identities
 from target_kustomer.kustomer.client import Client
 from target_kustomer.kustomer.endpoints import Kustomer
-from target_kustomer.kustomer.roles import missing_roles, needed_roles
 from target_kustomer.models import SourceRecord
 from target_kustomer.rejects import RejectsFile
-from target_kustomer.routing import company_prefixes
 from target_kustomer.settings import MAX_BULK_ITEMS
 from target_kustomer.settlement import Settlement
-from target_kustomer.summary import Summary
+from target_kustomer.summary import Omissions, Summary
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from target_kustomer.delivery.batches import Batch, Stream
     from target_kustomer.mapping.plan import Plan
-    from target_kustomer.models import JSON, MappedRecord, ObjectType
+    from target_kustomer.models import JSON
     from target_kustomer.reader import InterruptibleReader, Line
     from target_kustomer.settings import Settings
 
 logger = logging.getLogger(__name__)
-
-T = TypeVar("T")
 
 _JOIN_POLL_SECONDS = 0.1
 
@@ -74,32 +68,28 @@ class Run:
         self.read_counts: Counter[str] = Counter()
         self.ignored: Counter[str] = Counter()
         self.filtered: Counter[str] = Counter()
-        self._omitted: Counter[tuple[str, str]] = Counter()
-        self._extensions: set[tuple[str, str]] = set()
-        self._external_ids: dict[tuple[ObjectType, str], str] = {}
-        self._company_prefixes: dict[str, str] = {}
-        self._metadata: dict[ObjectType, frozenset[str] | None] = {}
+        self.omissions = Omissions()
         self._streams: list[str] = []
         self._reader = reader
         self._signals = 0
         self._ended_by: BaseException | None = None
         self._started = False
-        self._roles: frozenset[str] | None = None
 
         self._clock = RunClock()
         self._client = Client(settings, self._clock)
-        self._kustomer = Kustomer(self._client)
+        kustomer = Kustomer(self._client)
+        self.admission = Admission(settings, kustomer, lambda: self.interrupted)
         self._rejects = RejectsFile(Path(settings.rejects_dir), self._clock)
         self._summary = Summary()
         self._settlement = Settlement(
             self._rejects, self._summary, Checkpoints(emit_state), self.fail
         )
         times = JobTimes()
-        identities = Identities(self._kustomer)
+        identities = Identities(kustomer)
         lost = LostCreates(identities, times, settings.lost_answer_wait_seconds, self._clock)
-        bulk = BulkJobs(self._kustomer, lost, times, settings, self._clock)
+        bulk = BulkJobs(kustomer, lost, times, settings, self._clock)
         self.links = CompanyLinks(identities, bulk)
-        services = Services(self._kustomer, identities, self.links, bulk, lost)
+        services = Services(kustomer, identities, self.links, bulk, lost)
         self._pipeline = Pipeline(
             lambda flight: BatchDelivery(services, flight).deliver(),
             self._settlement.settle,
@@ -121,7 +111,7 @@ class Run:
             UnreachableError: It does not answer.
         """
         self._rejects.warn_of_older()
-        self._roles = self._errand(self._kustomer.roles)
+        self.admission.open()
         self._settlement.start()
         self._pipeline.start()
         self._started = True
@@ -152,32 +142,14 @@ class Run:
         if self._reader.wakeup:
             self._reader.wakeup.set()
 
-    def custom_attributes(self, object_type: ObjectType) -> frozenset[str] | None:
-        """The custom attributes that the org knows; asked once per object."""
-        if object_type not in self._metadata:
-            self._metadata[object_type] = self._errand(
-                lambda: self._kustomer.custom_attributes(object_type)
-            )
-        return self._metadata[object_type]
-
-    def company_prefix(self, stream: str) -> str:
-        """What goes before the external id of the company that this stream's customers name."""
-        prefixes = company_prefixes(self.settings, stream, self._company_prefixes)
-        return next(iter(prefixes), "") if len(prefixes) < 2 else ""  # noqa: PLR2004
-
     def begin_stream(self, stream: Stream, plan: Plan) -> None:
-        """A SCHEMA came: say the plan, check what it needs, hand over what came before.
+        """A SCHEMA came: check what it needs, hand over what came before.
 
         Raises:
             AccessError: The key lacks a role that the stream needs.
             ConfigurationError: Two streams would take the same external ids.
         """
-        self._log_plan(stream, plan)
-        self._check_roles(stream, plan)
-        self._check_external_ids(stream, plan)
-        self._check_company_prefix(stream, plan)
-        if stream.object_type == "company":
-            self._company_prefixes[stream.name] = stream.settings.external_id_prefix
+        self.admission.admit(stream, plan)
         if stream.name in self._streams:
             self.packer.flush_stream(stream.name)
         else:
@@ -194,21 +166,6 @@ class Run:
             line=self.line.raw,
             schema_line=self._reader.schema_lines[source],
         )
-
-    def note_omissions(self, stream: Stream, mapped: MappedRecord) -> None:
-        """Count what was left out of a record; say it once per column."""
-        for column in mapped.omitted:
-            self._omitted[stream.name, column] += 1
-            if self._omitted[stream.name, column] == 1:
-                logger.warning(
-                    "values that do not fit are omitted stream=%s column=%s", stream.name, column
-                )
-        for column in mapped.extensions_dropped:
-            if (stream.name, column) not in self._extensions:
-                self._extensions.add((stream.name, column))
-                logger.warning(
-                    "phone extensions are left off stream=%s column=%s", stream.name, column
-                )
 
     def checkpoint(self, state: JSON) -> None:
         """A STATE was read."""
@@ -279,8 +236,7 @@ class Run:
         for word, counts in (("filtered", self.filtered), ("ignored", self.ignored)):
             for stream, count in counts.items():
                 logger.info("%s stream=%s records=%d", word, stream, count)
-        for (stream, column), count in self._omitted.items():
-            logger.info("omitted stream=%s column=%s values=%d", stream, column, count)
+        self.omissions.say()
         for reason, count in self._summary.reasons():
             logger.warning("rejected reason=%s records=%d", reason, count)
         if self.links.replayable:
@@ -312,63 +268,8 @@ class Run:
 
     # Inside
 
-    def _errand(self, call: Callable[[], T]) -> T:
-        return run_errand(call, lambda: self.interrupted)
-
     def _submit(self, batch: Batch) -> None:
         self._pipeline.submit(batch, lambda: self.interrupted)
-
-    def _log_plan(self, stream: Stream, plan: Plan) -> None:
-        for column, attribute in plan.columns:
-            logger.info(
-                "plan stream=%s column=%s attribute=%s", stream.name, column, attribute or "-"
-            )
-        for warning in plan.warnings:
-            logger.warning("%s", warning)
-
-    def _check_roles(self, stream: Stream, plan: Plan) -> None:
-        if self._roles is None:
-            return
-        needed = needed_roles(
-            stream.object_type,
-            stream.settings.mode,
-            links=bool(_links(plan)),
-            missing_company=stream.settings.missing_company,
-        )
-        if missing := missing_roles(self._roles, needed):
-            msg = (
-                f"stream {stream.name}: the api_key lacks {', '.join(missing)}: make a key with "
-                "these roles too (Settings > Security > API Keys; the roles of a key cannot be "
-                "changed)"
-            )
-            raise AccessError(msg)
-
-    def _check_external_ids(self, stream: Stream, plan: Plan) -> None:
-        if plan.external_id_column is None:
-            return
-        key = (stream.object_type, stream.settings.external_id_prefix)
-        other = self._external_ids.setdefault(key, stream.name)
-        if other != stream.name:
-            msg = (
-                f"streams {other} and {stream.name} both take the externalId of a "
-                f"{stream.object_type} from a key (here {plan.external_id_column}): set "
-                f"streams.{stream.name}.external_id_prefix, or map another column to externalId"
-            )
-            raise ConfigurationError(msg)
-
-    def _check_company_prefix(self, stream: Stream, plan: Plan) -> None:
-        prefixes = company_prefixes(self.settings, stream.name, self._company_prefixes)
-        if len(prefixes) > 1 and "company.externalId" in _links(plan):
-            msg = (
-                f"stream {stream.name}: company streams have different external_id_prefix "
-                f"settings: set streams.{stream.name}.company_external_id_prefix"
-            )
-            raise ConfigurationError(msg)
-
-
-def _links(plan: Plan) -> set[str]:
-    """The attributes by which the stream's customers name their companies."""
-    return {label for _, label in plan.columns if label and label.startswith("company.")}
 
 
 def _unexpected(failure: BaseException) -> BaseException:

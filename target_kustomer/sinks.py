@@ -87,8 +87,8 @@ class KustomerSink(UncheckedSink):
             self._source_keys or (),
             self.object_type,
             settings,
-            company_external_id_prefix=self._run.company_prefix(self.stream_name),
-            org_attributes=self._run.custom_attributes(self.object_type),
+            company_external_id_prefix=self._run.admission.company_prefix(self.stream_name),
+            org_attributes=self._run.admission.custom_attributes(self.object_type),
         )
         self._stream = Stream(
             self.stream_name,
@@ -111,7 +111,7 @@ class KustomerSink(UncheckedSink):
         if isinstance(mapped, Rejection):
             self._reject(source, mapped, record)
             return
-        self._run.note_omissions(self._stream, mapped)
+        self._run.omissions.note(self.stream_name, mapped)
         keys = match_keys(mapped, self._plan.match_kinds)
         if not keys and self._stream.settings.mode != "create":
             self._reject(source, _keyless(self._plan), record)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections import Counter, defaultdict
 from typing import TYPE_CHECKING
 
@@ -10,7 +11,9 @@ from target_kustomer.models import Reason, Verdict
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from target_kustomer.models import Outcome
+    from target_kustomer.models import MappedRecord, Outcome
+
+logger = logging.getLogger(__name__)
 
 
 class Summary:
@@ -47,3 +50,29 @@ class Summary:
             + " ".join(f"{verdict.value}={self._verdicts[stream][verdict]}" for verdict in Verdict)
             for stream in streams
         ]
+
+
+class Omissions:
+    """What was left out of records that were sent all the same, by column; names only."""
+
+    def __init__(self) -> None:
+        self._omitted: Counter[tuple[str, str]] = Counter()
+        self._extensions: set[tuple[str, str]] = set()
+
+    def note(self, stream: str, mapped: MappedRecord) -> None:
+        """Count what a record lacks; say it once per column."""
+        for column in mapped.omitted:
+            if (stream, column) not in self._omitted:
+                logger.warning(
+                    "values that do not fit are omitted stream=%s column=%s", stream, column
+                )
+            self._omitted[stream, column] += 1
+        for column in mapped.extensions_dropped:
+            if (stream, column) not in self._extensions:
+                self._extensions.add((stream, column))
+                logger.warning("phone extensions are left off stream=%s column=%s", stream, column)
+
+    def say(self) -> None:
+        """Log the counts."""
+        for (stream, column), count in self._omitted.items():
+            logger.info("omitted stream=%s column=%s values=%d", stream, column, count)

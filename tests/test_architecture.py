@@ -22,7 +22,7 @@ ALLOWED: dict[str, set[str]] = {
     "sinks": {"run", "delivery", "mapping", *BASE},
     "run": {
         "reader",
-        "routing",
+        "admission",
         "delivery",
         "settlement",
         "checkpoints",
@@ -33,6 +33,7 @@ ALLOWED: dict[str, set[str]] = {
         "kustomer",
         *BASE,
     },
+    "admission": {"routing", "delivery", "mapping", "kustomer", *BASE},
     "reader": {"exceptions"},
     "routing": {"settings", "exceptions"},
     "settlement": {"checkpoints", "rejects", "summary", *BASE},

@@ -201,3 +201,38 @@ def test_the_rejects_file_of_a_systematic_refusal_replays(
     lines = first.rejects_bytes
     assert json.loads(lines.splitlines()[0])["type"] == "SCHEMA"
     assert run(lines).counts() == {"created": 100}
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {},
+        {
+            "stream_maps": {"people": {"__alias__": "customers", "name": "name.upper()"}},
+            "streams": {"people": {"object": "ignore"}},
+        },
+    ],
+    ids=["plain", "stream maps"],
+)
+def test_two_culprits_of_a_rule_that_only_the_server_knows_load_when_the_rule_is_gone(
+    simulator: Simulator, run: Runner, settings: dict[str, Any]
+) -> None:
+    stream = "people" if settings else "customers"
+    rule = {"in force": True}
+    simulator.org.refuse_request_if(
+        lambda item: rule["in force"] and item["externalId"] in {"c31", "c77"}, "no such tier"
+    )
+    messages = [{**each, "stream": stream} for each in [schema("-", CUSTOMERS), *customers(100)]]
+    first = run([*messages, state("end")], **settings)
+    assert first.exit_code == 3
+    assert first.counts() == {"created": 98, "rejected": 2}
+    assert {each["record"]["id"] for each in first.rejected} == {"c31", "c77"}
+    assert all("no such tier" in each["rejection"]["detail"] for each in first.rejected)
+    assert first.states == ["end"]
+    assert submits(simulator)[1] <= 29
+    rule["in force"] = False
+    replay = run(first.rejects_bytes, **settings)
+    assert replay.exit_code == 0
+    assert replay.counts() == {"created": 2}
+    assert len(simulator.org.customers) == 100
+    assert all(each.creates == 1 for each in simulator.org.customers)

@@ -66,3 +66,11 @@ def test_a_name_that_a_company_had_before_is_free_for_another(
     )
     assert result.counts("companies") == {"created": 2, "updated": 1}
     assert {each.attributes["name"] for each in simulator.org.companies} == {"Acme", "Bravo"}
+
+
+def test_a_first_load_costs_at_most_35_requests_for_1000_customers(
+    simulator: Simulator, run: Runner
+) -> None:
+    result = run([schema("customers", CUSTOMERS), *customers(2000), state("end")])
+    assert result.counts() == {"created": 2000}
+    assert simulator.requests.cost <= 70
