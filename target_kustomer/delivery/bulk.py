@@ -149,16 +149,12 @@ class BulkJobs:
         )
 
     def _recover(self, run: _Run, piece: _Piece, error: LostAnswerError) -> None:
-        """Look for what a create without an answer may have written; send the rest again."""
+        """Look for what a create without an answer may have written; send the rest again.
+
+        At least once, and until ``retry_deadline_seconds`` after the first answer was lost.
+        """
         now = self._clock.monotonic()
         since = piece.lost_since if piece.lost_since is not None else now
-        if now - since > self._settings.retry_deadline_seconds:
-            msg = (
-                f"Kustomer did not answer ({error}) within "
-                f"{self._settings.retry_deadline_seconds:g} s: check Kustomer's status, then run "
-                "again: the last STATE is safe"
-            )
-            raise UnreachableError(msg) from error
         logger.warning("no answer to a create (%s): looking for its records", error)
         missing = []
         for index, result in zip(
@@ -172,6 +168,13 @@ class BulkJobs:
                 missing.append(index)
             else:
                 run.results[index] = result
+        if missing and now - since > self._settings.retry_deadline_seconds:
+            msg = (
+                f"Kustomer did not answer ({error}) within "
+                f"{self._settings.retry_deadline_seconds:g} s: check Kustomer's status, then run "
+                "again: the last STATE is safe"
+            )
+            raise UnreachableError(msg) from error
         if missing:
             run.pending.appendleft(_Piece(missing, lost_since=since))
 

@@ -119,12 +119,17 @@ def _run_command(command: tuple[str, ...], simulator: Simulator) -> int:
         "TARGET_KUSTOMER_API_URL": simulator.url,
         "TARGET_KUSTOMER_API_KEY": simulator.api_key,
     }
+    early: list[int] = []  # signals that come before there is a process to take them
+    takers: list[Callable[[int], object]] = [early.append]
+    _on_signals(lambda number: takers[-1](number))
     try:
         # Running what the user names is the purpose.
         process = subprocess.Popen(command, env=environment, start_new_session=True)  # noqa: S603
     except OSError as error:
         raise click.UsageError(str(error)) from error
-    _on_signals(process.send_signal)
+    takers.append(process.send_signal)
+    for number in early:
+        process.send_signal(number)
     code = process.wait()
     return code if code >= 0 else _SIGNAL_EXIT_BASE - code
 

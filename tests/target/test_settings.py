@@ -300,7 +300,7 @@ def test_of_several_config_files_the_later_one_wins(
 def test_a_number_with_a_fraction_is_a_number(
     name: str, value: float, source: str, configured: Callable[..., Result], simulator: Simulator
 ) -> None:
-    simulator.faults.add("500", path_pattern="/bulk")
+    simulator.faults.add("500", path_pattern="customers/bulk")
     simulator.faults.add("reset_after", method="POST", path_pattern="companies/bulk")
     messages = [
         schema("companies", COMPANIES),
@@ -308,7 +308,8 @@ def test_a_number_with_a_fraction_is_a_number(
         schema("customers", CUSTOMERS),
         *customers(3),
     ]
-    result = configured(source, to_lines(messages), **{name: value})
+    settings = {"lost_answer_wait_seconds": 1, name: value}
+    result = configured(source, to_lines(messages), **settings)
     assert result.exit_code == 0, result.stderr
     assert len(simulator.org.customers) == 3
     assert len(simulator.org.companies) == 1
