@@ -121,7 +121,11 @@ def _run_command(command: tuple[str, ...], simulator: Simulator) -> int:
     }
     early: list[int] = []  # signals that come before there is a process to take them
     takers: list[Callable[[int], object]] = [early.append]
-    _on_signals(lambda number: takers[-1](number))
+
+    def hand_on(number: int) -> None:
+        takers[-1](number)
+
+    _on_signals(hand_on)
     try:
         # Running what the user names is the purpose.
         process = subprocess.Popen(command, env=environment, start_new_session=True)  # noqa: S603
