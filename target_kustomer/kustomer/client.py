@@ -145,7 +145,7 @@ class Client:
             response = self._http.request(
                 request.method, request.path.lstrip("/"), params=request.params, json=request.json
             )
-        except httpx.TransportError as error:
+        except httpx.RequestError as error:  # the connection, or an answer that cannot be decoded
             meaning = Meaning.NOT_SENT if isinstance(error, _NOT_SENT) else Meaning.FAILED
             return Reading(meaning), type(error).__name__
         self._budget.observe(response.headers)

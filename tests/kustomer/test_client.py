@@ -1,0 +1,111 @@
+"""Answers that Kustomer itself would not give: from gateways, proxies and broken connections."""
+
+from __future__ import annotations
+
+import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from typing import TYPE_CHECKING, ClassVar
+
+import pytest
+from typing_extensions import override
+
+from target_kustomer.clock import RunClock
+from target_kustomer.exceptions import (
+    ConfigurationError,
+    LostAnswerError,
+    RefusedError,
+    UnreachableError,
+)
+from target_kustomer.kustomer.client import Client, Request
+from target_kustomer.settings import Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+HTML = b"<html>a gateway's page</html>"
+
+
+class Gateway(BaseHTTPRequestHandler):
+    """Gives every request the same answer."""
+
+    answer: ClassVar[tuple[int, dict[str, str], bytes]]
+
+    def do_GET(self) -> None:
+        status, headers, body = self.answer
+        self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        self.send_response(status)
+        for name, value in {"Content-Length": str(len(body)), **headers}.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(body)
+
+    do_POST = do_GET  # noqa: N815  http.server's name
+
+    @override
+    def log_message(self, *args: object) -> None:
+        pass
+
+
+@pytest.fixture
+def client() -> Iterator[Callable[..., Client]]:
+    """A client of a gateway that answers so; what it waits for is over at once."""
+    ends: list[Callable[[], None]] = []
+
+    def make(status: int, body: bytes = HTML, **headers: str) -> Client:
+        handler = type("Handler", (Gateway,), {"answer": (status, headers, body)})
+        server = HTTPServer(("127.0.0.1", 0), handler)
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        url = f"http://127.0.0.1:{server.server_port}"
+        settings = {"api_key": "secret-key", "api_url": url, "retry_deadline_seconds": 0}
+        made = Client(Settings.from_config(settings), RunClock())
+        ends.extend((made.close, server.shutdown, thread.join, server.server_close))
+        return made
+
+    yield make
+    for end in ends:
+        end()
+
+
+LOOK_UP = Request("look-up", "GET", "/customers/email=a%40example.com")
+CREATE = Request("create", "POST", "/customers/bulk", json=[{}], repeatable=False)
+GZIP = {"Content-Encoding": "gzip"}
+
+
+@pytest.mark.parametrize("status", [403, 404, 408, 500, 502, 503, 504])
+def test_a_gateways_page_is_never_an_answer_of_kustomer(
+    status: int, client: Callable[..., Client]
+) -> None:
+    with pytest.raises(UnreachableError, match=f"HTTP {status}"):
+        client(status).send(LOOK_UP)
+    with pytest.raises(LostAnswerError):
+        client(status).send(CREATE)
+
+
+@pytest.mark.parametrize("body", [b"", b"{", b"[]", b"{}", b"null", HTML])
+def test_a_success_that_cannot_be_read_is_no_success(
+    body: bytes, client: Callable[..., Client]
+) -> None:
+    with pytest.raises(UnreachableError):
+        client(200, body).send(LOOK_UP)
+    with pytest.raises(LostAnswerError):
+        client(201, body).send(CREATE)
+
+
+def test_an_answer_that_cannot_be_decoded_is_lost(client: Callable[..., Client]) -> None:
+    with pytest.raises(UnreachableError):
+        client(200, b"no gzip", **GZIP).send(LOOK_UP)
+    with pytest.raises(LostAnswerError):
+        client(201, b"no gzip", **GZIP).send(CREATE)
+
+
+@pytest.mark.parametrize("status", [301, 302, 307, 308])
+def test_a_redirect_is_not_followed(status: int, client: Callable[..., Client]) -> None:
+    with pytest.raises(ConfigurationError, match="api_url"):
+        client(status, Location="http://127.0.0.1:9/elsewhere").send(LOOK_UP)
+
+
+def test_a_body_that_a_gateway_finds_too_large_is_refused(client: Callable[..., Client]) -> None:
+    with pytest.raises(RefusedError) as refused:
+        client(413).send(CREATE)
+    assert refused.value.status == 413
