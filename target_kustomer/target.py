@@ -138,6 +138,7 @@ class TargetKustomer(Target):
         super()._process_state_message(message_dict)
         if self._latest_state and self._latest_state is not before:
             self.run.checkpoint(self._latest_state)
+        self.run.hand_over(idle=False)
 
     @override
     def _process_activate_version_message(self, message_dict: dict[str, Any]) -> None:

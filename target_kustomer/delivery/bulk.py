@@ -103,11 +103,15 @@ class BulkJobs:
             AccessError: The key or its roles are refused.
         """
         run = _Run(verb, object_type, payloads, accepted)
-        while run.pending or run.jobs:
-            if run.pending and self._take_slot(wait=not run.jobs):
-                self._submit(run, run.pending.popleft())
-            else:
-                self._settle(run, run.jobs.popleft())
+        try:
+            while run.pending or run.jobs:
+                if run.pending and self._take_slot(wait=not run.jobs):
+                    self._submit(run, run.pending.popleft())
+                else:
+                    self._settle(run, run.jobs.popleft())
+        finally:
+            for _ in run.jobs:  # where this call failed, others may still settle
+                self._slots.release()
         return [run.results[index] for index in range(len(payloads))]
 
     def _take_slot(self, *, wait: bool) -> bool:
@@ -241,7 +245,9 @@ class _Run:
         """Halve what was refused as a whole, until the culprits stand alone."""
         if len(piece.indexes) == 1:
             self.results[piece.indexes[0]] = ItemResult(
-                ItemState.REFUSED, detail=error.detail, status=error.status
+                ItemState.DUPLICATE if error.duplicate else ItemState.REFUSED,
+                detail=error.detail,
+                status=error.status,
             )
         elif error.status in _SPLITTABLE:
             halves = split_in_halves(piece.indexes)

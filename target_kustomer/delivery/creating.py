@@ -64,8 +64,9 @@ class Creating:
             return self._delivery.met(work)
         keys = work.identity.keys
         found = self._services.identities.find(self._object, keys, work.identity.external_id)
-        if found is None and uncertain:
-            found = self._services.lost_creates.find(self._object, payload)
+        if found is None and uncertain and (ours := self._ours(payload)):
+            self._decide_created(work, ours.id)
+            return None
         if isinstance(found, Resource):
             self._services.identities.remember(self._object, keys, found.id)
             if uncertain and bears(self._object, found, payload):
@@ -75,12 +76,20 @@ class Creating:
             return self._delivery.met(work)
         if result.state is ItemState.UNKNOWN:
             self._verdicts.refuse(work.identity, unconfirmed())
+        elif self._settings.mode == "create":
+            return self._delivery.met(work)
         else:
             self._verdicts.refuse(
                 work.identity,
                 found or refusal(replace(result, state=ItemState.DUPLICATE)),
             )
         return None
+
+    def _ours(self, payload: dict[str, Any]) -> Resource | None:
+        """What a lost try has written; what merely shares an identifier is somebody else."""
+        found = self._services.lost_creates.find(self._object, payload)
+        mine = isinstance(found, Resource) and bears(self._object, found, payload)
+        return found if isinstance(found, Resource) and mine else None
 
     def _decide_created(self, work: Work, kustomer_id: str | None) -> None:
         records = work.identity.records

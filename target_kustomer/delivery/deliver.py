@@ -57,9 +57,9 @@ class BatchDelivery:
         for work in located:
             self._merge(work)
         works = [work for work in located if work.identity.records]
-        found = [work for work in works if work.id] + self._creating.create(
-            [work for work in works if not work.id]
-        )
+        found = [work for work in works if work.id]
+        found += self._creating.create([work for work in works if not work.id])
+        found.sort(key=lambda work: work.identity.records[0].source.ordinal)
         self._updating.update(found, last=last)
 
     def _locate(self, identity: Identity) -> Work | None:
@@ -113,6 +113,11 @@ class BatchDelivery:
                     self._verdicts.reject(record, linked)
                 elif not isinstance(linked, Rejection):
                     kept.append(_linked(record, linked))
+            if kept and len(kept) < len(work.identity.records):
+                # The rest may be another record without the keys of what was rejected.
+                rest = replace(work.identity, records=kept)
+                self._verdicts.again += [[single] for single in rest.singly()]
+                kept = []
             work.identity.records = kept
 
     def _merge(self, work: Work) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from typing import TYPE_CHECKING
 
 from target_kustomer.delivery.results import ItemResult, ItemState
@@ -59,20 +60,30 @@ class LostCreates:
                 None if self.findable(object_type, payload) else ItemResult(ItemState.UNKNOWN)
                 for payload in payloads
             ]
-        self._await_first(object_type, payloads[0])
+        self._await_all(object_type, payloads)
         return [self._known(object_type, payload) for payload in payloads]
 
-    def _await_first(self, object_type: ObjectType, payload: Attributes) -> None:
-        """Ask for one record of the request, ever more rarely, until it is there or time is up."""
+    def _await_all(self, object_type: ObjectType, payloads: Sequence[Attributes]) -> None:
+        """Ask, ever more rarely, until every record is there or time is up.
+
+        Each time for the first that is not there yet: one question a time.
+        """
         span = max(self._wait_seconds, _JOB_TIMES_TO_WAIT * self._times.longest)
         deadline = self._clock.monotonic() + span
         wait = _FIRST_WAIT_SECONDS
-        while self._known(object_type, payload) is None:
+        missing = deque(payloads)
+        while True:
+            while missing and self._is_done(object_type, missing[0]):
+                missing.popleft()
             remaining = deadline - self._clock.monotonic()
-            if remaining <= 0:
+            if not missing or remaining <= 0:
                 return
             self._clock.sleep(min(wait, remaining))
             wait *= 2
+
+    def _is_done(self, object_type: ObjectType, payload: Attributes) -> bool:
+        known = self._known(object_type, payload)
+        return known is not None and known.state is ItemState.DONE
 
     def _known(self, object_type: ObjectType, payload: Attributes) -> ItemResult | None:
         found = self.find(object_type, payload)
@@ -82,7 +93,9 @@ class LostCreates:
             return ItemResult(ItemState.UNKNOWN, detail=found.detail or "", after_lost=True)
         if bears(object_type, found, payload):
             return ItemResult(ItemState.DONE, id=found.id)
-        return ItemResult(ItemState.DUPLICATE, after_lost=True)
+        external_id = payload.get("externalId")
+        taken = external_id and external_id == found.attributes.get("externalId")
+        return ItemResult(ItemState.DUPLICATE, after_lost=True) if taken else None
 
 
 def bears(object_type: ObjectType, resource: Resource, sent: Attributes) -> bool:
