@@ -190,12 +190,6 @@ class Pipeline:
             thread.join(max(deadline - self._clock.monotonic(), 0.0))
         return not any(thread.is_alive() for thread in self._threads)
 
-    @property
-    def in_flight(self) -> int:
-        """Records in batches that have not landed."""
-        with self._changed:
-            return sum(len(flight.batch) for flight in self._flying)
-
     def _work(self) -> None:
         while (flight := self._next()) is not None:
             try:
