@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 from target_kustomer.admission import Admission
 from target_kustomer.checkpoints import Checkpoints, Tickets
-from target_kustomer.clock import RunClock
 from target_kustomer.delivery.bulk import BulkJobs
 from target_kustomer.delivery.deliver import BatchDelivery
 from target_kustomer.delivery.links import CompanyLinks
@@ -38,6 +37,7 @@ from target_kustomer.summary import Omissions, Summary
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from target_kustomer.clock import RunClock
     from target_kustomer.delivery.batches import Batch, Stream
     from target_kustomer.mapping.plan import Plan
     from target_kustomer.models import JSON
@@ -56,6 +56,7 @@ class Run:
         settings: The settings.
         reader: Where the records come from; the run can wake and end its reading.
         emit_state: Writes a STATE to stdout.
+        clock: Time; the run stops it at its end.
     """
 
     def __init__(
@@ -63,6 +64,7 @@ class Run:
         settings: Settings,
         reader: InterruptibleReader,
         emit_state: Callable[[JSON], None],
+        clock: RunClock,
     ) -> None:
         self.settings = settings
         self.read_counts: Counter[str] = Counter()
@@ -75,7 +77,7 @@ class Run:
         self._ended_by: BaseException | None = None
         self._started = False
 
-        self._clock = RunClock()
+        self._clock = clock
         self._client = Client(settings, self._clock)
         kustomer = Kustomer(self._client)
         self.admission = Admission(settings, kustomer, lambda: self.interrupted)

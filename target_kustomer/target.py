@@ -21,6 +21,7 @@ from singer_sdk.singerlib.json import serialize_json
 from singer_sdk.target_base import Target
 from typing_extensions import override
 
+from target_kustomer.clock import RunClock
 from target_kustomer.exceptions import ConfigurationError, FatalError
 from target_kustomer.reader import InterruptibleReader, Wakeup
 from target_kustomer.routing import route
@@ -60,6 +61,7 @@ class TargetKustomer(Target):
     name = "target-kustomer"
     config_jsonschema: ClassVar[dict[str, Any]] = CONFIG_JSONSCHEMA
     message_reader_class = InterruptibleReader
+    clock_class: ClassVar[type[RunClock]] = RunClock
     capabilities: ClassVar[list[CapabilitiesEnum]] = [
         PluginCapabilities.ABOUT,
         PluginCapabilities.STREAM_MAPS,
@@ -93,7 +95,12 @@ class TargetKustomer(Target):
             hint = f"did you mean {near}?" if near else "it is ignored"
             logger.warning("unknown setting %s: %s", setting, hint)
         self.max_parallelism = 1
-        self.run = Run(Settings.from_config(self.config), self.message_reader, self._emit_state)
+        self.run = Run(
+            Settings.from_config(self.config),
+            self.message_reader,
+            self._emit_state,
+            self.clock_class(),
+        )
         self.message_reader.wakeup = self._wakeup = Wakeup()
         self.message_reader.interrupted = lambda: self.run.interrupted
         self.message_reader.started = self._start

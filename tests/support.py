@@ -123,11 +123,23 @@ class Result:
 
 
 class Runner:
-    """Runs the target against a simulator."""
+    """Runs the target against a simulator.
 
-    def __init__(self, simulator: Simulator, folder: Path) -> None:
+    Args:
+        simulator: Its Kustomer.
+        folder: Where configs and rejects go.
+        target: What runs in this process.
+    """
+
+    def __init__(
+        self,
+        simulator: Simulator,
+        folder: Path,
+        target: type[TargetKustomer] = TargetKustomer,
+    ) -> None:
         self.simulator = simulator
         self.folder = folder
+        self._target = target
         self._runs = 0
 
     def config(self, **settings: Any) -> dict[str, Any]:
@@ -152,7 +164,7 @@ class Runner:
         code, error = 0, ""
         try:
             with redirect_stdout(out):
-                TargetKustomer(config=config).listen(io.BytesIO(lines))  # type: ignore[arg-type]
+                self._target(config=config).listen(io.BytesIO(lines))  # type: ignore[arg-type]
         except FatalError as fatal:
             code, error = fatal.exit_code, str(fatal)
         finally:
