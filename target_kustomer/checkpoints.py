@@ -29,24 +29,30 @@ class Checkpoints:
 
     Args:
         emit: Writes a STATE. It is called with the newest one that may go out.
+
+    Attributes:
+        settled_lines: No open ticket holds a record from before this line of stdin.
     """
 
     def __init__(self, emit: Callable[[JSON], None]) -> None:
         self._emit = emit
         self._lowest_open = 1
-        self._confirmed: set[int] = set()
+        self._confirmed: dict[int, int] = {}
+        self.settled_lines = 0
         self._waiting: deque[tuple[int, JSON]] = deque()
 
     def checkpoint(self, state: JSON, next_ticket: int) -> None:
         """A STATE was read when ``next_ticket`` was the next one: it covers all below."""
+        if self._waiting and self._waiting[-1][0] == next_ticket:
+            self._waiting.pop()  # it could only go out together with this one
         self._waiting.append((next_ticket, state))
         self._release()
 
-    def confirm(self, ticket: int) -> None:
-        """Every record of the ticket is in Kustomer, or on disk in the rejects file."""
-        self._confirmed.add(ticket)
+    def confirm(self, ticket: int, first_line: int) -> None:
+        """Every record of the ticket, from ``first_line`` on, is in Kustomer or in the rejects."""
+        self._confirmed[ticket] = first_line
         while self._lowest_open in self._confirmed:
-            self._confirmed.remove(self._lowest_open)
+            self.settled_lines = self._confirmed.pop(self._lowest_open)
             self._lowest_open += 1
         self._release()
 

@@ -19,15 +19,26 @@
 
 from __future__ import annotations
 
+import re
+
+_BREAKS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]+")
+"""What would make several lines of one, speak to a terminal, or cannot be written."""
+
 
 class TargetKustomerError(Exception):
     """Any error that this target raises on purpose."""
 
 
 class FatalError(TargetKustomerError):
-    """Ends the run with :attr:`exit_code`; the message says what failed and what to do."""
+    """Ends the run with :attr:`exit_code`; the message says what failed and what to do.
+
+    It is one line, whatever the names of streams and columns in it hold.
+    """
 
     exit_code: int = 1
+
+    def __init__(self, message: str) -> None:
+        super().__init__(_BREAKS.sub(" ", message))
 
 
 class ConfigurationError(FatalError):
@@ -83,8 +94,8 @@ class SignalError(FatalError):
         signum: The signal's number.
     """
 
-    def __init__(self, message: str, signum: int) -> None:
-        super().__init__(message)
+    def __init__(self, signum: int) -> None:
+        super().__init__(f"ended by signal {signum}: run again: it goes on from the last STATE")
         self.signum = signum
         self.exit_code = 128 + signum
 

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 import os
 import select
 import sys
 from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass, field
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from io import UnsupportedOperation
+from itertools import chain
 from typing import IO, TYPE_CHECKING, Any
 
 from singer_sdk.exceptions import RecordsWithoutSchemaException
@@ -29,6 +31,9 @@ _CHUNK_BYTES = 1 << 16
 
 _IDLE_SECONDS = 1.0
 """How often a silent stdin gives the run a chance to hand over what has waited."""
+
+_MAX_DEPTH = 200
+"""Levels of objects and arrays in a message; Python's own limit depends on its version."""
 
 _REQUIRED: dict[str, dict[str, type]] = {
     SingerMessageType.SCHEMA: {"stream": str, "schema": dict},
@@ -96,17 +101,19 @@ class InterruptibleReader(GenericSingerReader[bytes]):
 
     @override
     def deserialize_json(self, line: bytes) -> dict[str, Any]:
+        too_deep = f"it is nested more than {_MAX_DEPTH} levels deep"
         try:
-            message = json.loads(line.decode(), parse_float=Decimal)
+            message = _parsed(line.decode())
         except UnicodeDecodeError:
             msg = "it is not UTF-8"
             raise self._broken(msg) from None
         except RecursionError:
-            msg = "it is nested too deeply"
-            raise self._broken(msg) from None
-        except ValueError:
+            raise self._broken(too_deep) from None
+        except json.JSONDecodeError:
             msg = "it is not JSON"
             raise self._broken(msg) from None
+        if line.count(b"[") + line.count(b"{") > _MAX_DEPTH and _depth(message) > _MAX_DEPTH:
+            raise self._broken(too_deep)
         if not isinstance(message, dict):
             msg = "it is not a JSON object"
             raise self._broken(msg)
@@ -180,12 +187,14 @@ class InterruptibleReader(GenericSingerReader[bytes]):
         if kind == SingerMessageType.SCHEMA:
             self._check_schema(message)
         elif kind == SingerMessageType.RECORD and message["stream"] not in self.schema_lines:
-            text = f"a RECORD of stream {message['stream']} comes before its SCHEMA"
+            # not named: in a garbled line anything may stand where the stream's name should
+            text = "a RECORD comes before the SCHEMA of its stream: mend the tap"
             raise RecordBeforeSchemaError(text, self.line.number)
         elif kind == SingerMessageType.BATCH:
+            known = message["stream"] in self.schema_lines
             text = (
-                f"stream {message['stream']} sends BATCH files, which this target does not read: "
-                "take batch_config out of the tap's settings"
+                f"stream {message['stream'] if known else '(without SCHEMA)'} sends BATCH files, "
+                "which this target does not read: take batch_config out of the tap's settings"
             )
             raise ConfigurationError(text)
         return str(kind)
@@ -213,3 +222,30 @@ def _encoded(source: Iterable[Any]) -> Iterator[bytes]:
     for line in source:
         raw = line.encode("utf-8", "surrogateescape") if isinstance(line, str) else line
         yield raw.rstrip(b"\n")
+
+
+def _parsed(text: str) -> Any:
+    """The JSON value. Numbers that Python does not read by itself are Decimal, or infinite."""
+    try:
+        return json.loads(text, parse_float=Decimal)
+    except json.JSONDecodeError:
+        raise
+    except (ValueError, InvalidOperation):  # 4300 digits, or an exponent of 19
+        return json.loads(text, parse_float=_huge_number, parse_int=_huge_number)
+
+
+def _huge_number(text: str) -> Decimal | float:
+    try:
+        return Decimal(text)
+    except InvalidOperation:
+        return math.inf
+
+
+def _depth(value: Any) -> int:
+    """The levels of objects and arrays, counted without recursion."""
+    depth, level = 0, [value]
+    while level := [each for each in level if isinstance(each, (dict, list))]:
+        depth += 1
+        members = (each.values() if isinstance(each, dict) else each for each in level)
+        level = list(chain.from_iterable(members))
+    return depth

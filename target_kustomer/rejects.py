@@ -5,17 +5,21 @@ from __future__ import annotations
 import json
 import logging
 import os
+from contextlib import suppress
 from datetime import datetime, timezone
-from typing import IO, TYPE_CHECKING
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
     from target_kustomer.clock import Clock
-    from target_kustomer.models import Outcome, SourceRecord
+    from target_kustomer.models import Outcome, Rejection, SourceRecord
 
 logger = logging.getLogger(__name__)
+
+_MAX_DETAIL_CHARACTERS = 500
+"""Of the server's text (design 1.8)."""
 
 
 class RejectsFile:
@@ -24,12 +28,15 @@ class RejectsFile:
     Args:
         folder: Where the file goes; made with mode 0700 and a ``.gitignore`` where absent.
         clock: Time, for the name and each rejection's ``at``.
+        secret: What the server's text may say again, and the file never does: the key.
     """
 
-    def __init__(self, folder: Path, clock: Clock) -> None:
+    def __init__(self, folder: Path, clock: Clock, secret: str | None = None) -> None:
         self._folder = folder
         self._clock = clock
-        self._file: IO[bytes] | None = None
+        self._secret = secret
+        self._descriptor: int | None = None
+        self._size = 0
         self._schemas: dict[str, bytes] = {}
         self._lines: set[int] = set()
         self.path: Path | None = None
@@ -50,49 +57,79 @@ class RejectsFile:
         Raises:
             OSError: They are not: the disk is full, or the folder cannot be written.
         """
-        file = self._file or self._open()
+        descriptor = self._open() if self._descriptor is None else self._descriptor
+        lines = []
         for outcome in rejected:
             source = outcome.source
             if source.line_number in self._lines:  # an aliased record is one line on stdin
                 continue
             self._lines.add(source.line_number)
             if self._schemas.get(source.stream) != source.schema_line:
-                file.write(source.schema_line.strip() + b"\n")
+                lines.append(_one_line(source.schema_line) + b"\n")
                 self._schemas[source.stream] = source.schema_line
-            file.write(self._line(source, outcome))
-        file.flush()
-        os.fsync(file.fileno())
+            lines.append(self._line(source, outcome))
+        self._append(descriptor, b"".join(lines))
+
+    def forget_before(self, line_number: int) -> None:
+        """All records of the lines before this one are settled."""
+        if self._lines:
+            self._lines = {line for line in self._lines if line >= line_number}
 
     def close(self) -> None:
         """Close the file."""
-        if self._file:
-            self._file.close()
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+
+    def _append(self, descriptor: int, lines: bytes) -> None:
+        """Put lines on the disk, or leave the file as it was: half a line would spoil it."""
+        rest = lines
+        try:
+            while rest:
+                rest = rest[os.write(descriptor, rest) :]
+            os.fsync(descriptor)
+        except OSError:
+            with suppress(OSError):
+                os.ftruncate(descriptor, self._size)
+            raise
+        self._size += len(lines)
 
     def _line(self, source: SourceRecord, outcome: Outcome) -> bytes:
         """The RECORD as it came in, byte for byte, with one more key; a replay's old one goes."""
         rejection = outcome.rejection
-        message = _open_ended(source.line.decode().strip())
+        message = _open_ended(_one_line(source.line).decode())
         at = datetime.fromtimestamp(self._clock.time(), tz=timezone.utc)
         fields = {
             "reason": rejection.reason.value if rejection else None,
             "attribute": rejection.attribute if rejection else None,
             "column": rejection.column if rejection else None,
-            "detail": rejection.detail[:500] if rejection and rejection.detail else None,
+            "detail": self._detail(rejection) if rejection else None,
             "status": rejection.status if rejection else None,
             "at": at.isoformat(timespec="seconds"),
         }
         return f'{message}, "rejection": {json.dumps(fields)}}}\n'.encode()
 
-    def _open(self) -> IO[bytes]:
-        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    def _detail(self, rejection: Rejection) -> str | None:
+        detail = rejection.detail or ""
+        if self._secret:
+            detail = detail.replace(self._secret, "***")
+        return detail[:_MAX_DETAIL_CHARACTERS] or None
+
+    def _open(self) -> int:
+        for folder in (*reversed(self._folder.parents), self._folder):
+            if not folder.is_dir():  # each with this mode, which mkdir's parents would not have
+                folder.mkdir(mode=0o700, exist_ok=True)
         ignore = self._folder / ".gitignore"
         if not ignore.exists():
             ignore.write_text("*\n", encoding="utf-8")
         at = datetime.fromtimestamp(self._clock.time(), tz=timezone.utc)
         self.path = self._folder / f"rejects-{at:%Y%m%dT%H%M%SZ}-{os.getpid()}.singer"
-        descriptor = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        self._file = os.fdopen(descriptor, "wb")
-        return self._file
+        self._descriptor = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        return self._descriptor
+
+
+def _one_line(raw: bytes) -> bytes:
+    """Without carriage returns, which end a line for some; in JSON they are between values only."""
+    return raw.replace(b"\r", b" ").strip()
 
 
 def _open_ended(message: str) -> str:
@@ -100,7 +137,7 @@ def _open_ended(message: str) -> str:
     whole = message.removesuffix("}")
     if '"rejection"' not in message:
         return whole
-    decode = json.JSONDecoder().raw_decode
+    decode = json.JSONDecoder(parse_int=str, parse_float=str).raw_decode  # of any length
     members, replayed = [], False
     at = _next(message, 1)
     while message[at] != "}":

@@ -48,6 +48,10 @@ logger = logging.getLogger(__name__)
 
 _JOIN_POLL_SECONDS = 0.1
 
+_LAST_WAIT_SECONDS = 1.0
+"""When the grace is over: for the settling thread to write down what has its verdict, and for
+workers to leave their waits."""
+
 
 class Run:
     """Everything that lives from the first line of stdin to the last STATE.
@@ -75,13 +79,14 @@ class Run:
         self._reader = reader
         self._signals = 0
         self._ended_by: BaseException | None = None
+        self._grace_ends: float | None = None
         self._started = False
 
         self._clock = clock
         self._client = Client(settings, self._clock)
         kustomer = Kustomer(self._client)
         self.admission = Admission(settings, kustomer, lambda: self.interrupted)
-        self._rejects = RejectsFile(Path(settings.rejects_dir), self._clock)
+        self._rejects = RejectsFile(Path(settings.rejects_dir), self._clock, settings.api_key)
         self._summary = Summary()
         self._settlement = Settlement(
             self._rejects, self._summary, Checkpoints(emit_state), self.fail
@@ -134,8 +139,7 @@ class Run:
         """A signal came; a second one ends the grace. Safe in a signal handler."""
         self._signals += 1
         if self._ended_by is None:
-            msg = f"ended by signal {signum}: run again: it goes on from the last STATE"
-            self._ended_by = SignalError(msg, signum)
+            self._ended_by = SignalError(signum)
 
     def fail(self, failure: BaseException) -> None:
         """A thread failed: the first failure ends the run."""
@@ -191,8 +195,10 @@ class Run:
         if self._started:
             if (fault is None or isinstance(fault, FatalError)) and not self.interrupted:
                 self._flush()
-            self._settle()
-            self._say(whole=fault is None and not self.interrupted)
+            if self._settle():
+                self._say(whole=fault is None and not self.interrupted)
+            else:
+                logger.warning("stdout or the disk takes nothing: no more is acknowledged")
         else:
             self._clock.stop()
             self._client.close()
@@ -206,23 +212,42 @@ class Run:
         except StoppedError:
             return
 
-    def _settle(self) -> None:
-        """Let all work end; after a signal or a failure what is in flight, within the grace."""
+    def _settle(self) -> bool:
+        """Let all work end; after a signal or a failure what is in flight, within the grace.
+
+        Returns:
+            Whether the settling thread has ended; it blocks while nobody reads stdout.
+        """
         self._pipeline.close()
-        while not self.interrupted:
-            if self._pipeline.join(_JOIN_POLL_SECONDS):
-                break
-        if self.interrupted:
-            self._pipeline.abandon()
-            deadline = self._clock.monotonic() + self.settings.shutdown_grace_seconds
-            while self._signals <= 1 and self._clock.monotonic() < deadline:
-                if self._pipeline.join(_JOIN_POLL_SECONDS):
-                    break
+        self._await(self._pipeline.join)
         self._clock.stop()
         self._settlement.close()
-        self._rejects.close()
-        if self._pipeline.join(0):
+        settled = self._await(self._settlement.join) or self._settlement.join(_LAST_WAIT_SECONDS)
+        if settled:
+            self._rejects.close()
+        if self._pipeline.join(_LAST_WAIT_SECONDS):
             self._client.close()
+        return settled
+
+    def _await(self, join: Callable[[float], bool]) -> bool:
+        """Wait until threads have ended, or the grace is over; whether they have."""
+        while not self.interrupted:
+            if join(_JOIN_POLL_SECONDS):
+                return True
+        grace_ends = self._begin_grace()
+        while self._signals <= 1 and self._clock.monotonic() < grace_ends:
+            if join(_JOIN_POLL_SECONDS):
+                return True
+        return False
+
+    def _begin_grace(self) -> float:
+        """Take back what no worker has begun; when the grace ends."""
+        if self._grace_ends is None:
+            seconds = self.settings.shutdown_grace_seconds
+            logger.warning("ending: what is in flight may settle seconds=%g", seconds)
+            self._pipeline.abandon()
+            self._grace_ends = self._clock.monotonic() + seconds
+        return self._grace_ends
 
     def _say(self, *, whole: bool) -> None:
         read = Counter(self.read_counts)

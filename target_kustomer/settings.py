@@ -6,6 +6,7 @@ import difflib
 import fnmatch
 import json
 import math
+import re
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -284,6 +285,9 @@ SDK_SETTINGS = frozenset(
 )
 """The SDK's settings that keep their meaning; those that start with flattening_ do too."""
 
+_API_KEY = re.compile(r"[!-~]+")
+"""What a header can hold of a bearer token."""
+
 _BOOLEANS = {
     "true": True,
     "1": True,
@@ -360,7 +364,7 @@ class Settings:
                 for each in fields(cls)
                 if each.name not in {"base_url", "streams", "general", "api_key"}
             },
-            api_key=config["api_key"],
+            api_key=_api_key(config["api_key"]),
         )
 
     def stream(self, name: str) -> StreamSettings:
@@ -401,6 +405,13 @@ def _value(name: str, given: Any) -> Any:
         msg = f"setting {name} must be a finite number"
         raise ConfigurationError(msg)
     return int(value) if schema["type"] == "integer" else float(value)
+
+
+def _api_key(key: str) -> str:
+    if not _API_KEY.fullmatch(key):
+        msg = "setting api_key holds a blank, a line break or another character that no key has"
+        raise ConfigurationError(msg)
+    return key
 
 
 def _base_url(config: Mapping[str, Any]) -> str:

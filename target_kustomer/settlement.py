@@ -73,9 +73,13 @@ class Settlement:
         self._events.put(StateRead(state, next_ticket))
 
     def close(self) -> None:
-        """Settle all that has come, then end."""
+        """Nothing more will come: the thread ends when all that has come is settled."""
         self._events.put(None)
-        self._thread.join()
+
+    def join(self, timeout_seconds: float) -> bool:
+        """Wait for the thread for so long; whether it has ended."""
+        self._thread.join(timeout_seconds)
+        return not self._thread.is_alive()
 
     def _run(self) -> None:
         try:
@@ -92,4 +96,6 @@ class Settlement:
         if rejected:
             self._rejects.write(rejected)
         self._summary.count(event.stream, event.outcomes)
-        self._checkpoints.confirm(event.ticket)
+        first_line = min(each.source.line_number for each in event.outcomes)
+        self._checkpoints.confirm(event.ticket, first_line)
+        self._rejects.forget_before(self._checkpoints.settled_lines)

@@ -61,6 +61,12 @@ class UncheckedSink(RecordSink):
     def key_properties(self) -> Sequence[str]:
         return self._source_keys  # type: ignore[return-value]  # None stays None: the SDK compares
 
+    @property
+    @override
+    def include_sdc_metadata_properties(self) -> bool:
+        """The columns of add_record_metadata are never sent, and a bad date could end the run."""
+        return False
+
     @override
     def get_validator(self) -> BaseJSONSchemaValidator | None:
         return None

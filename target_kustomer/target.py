@@ -8,10 +8,12 @@ import os
 import signal
 import sys
 import traceback
+from io import UnsupportedOperation
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import click
 from jsonschema import Draft202012Validator
+from singer_sdk.cli import plugin_cli
 from singer_sdk.configuration._dict_config import parse_environment_config
 from singer_sdk.exceptions import MappingError
 from singer_sdk.helpers.capabilities import CapabilitiesEnum, PluginCapabilities
@@ -22,7 +24,7 @@ from singer_sdk.target_base import Target
 from typing_extensions import override
 
 from target_kustomer.clock import RunClock
-from target_kustomer.exceptions import ConfigurationError, FatalError
+from target_kustomer.exceptions import ConfigurationError, FatalError, SignalError
 from target_kustomer.reader import InterruptibleReader, Wakeup
 from target_kustomer.routing import route
 from target_kustomer.run import Run
@@ -50,6 +52,8 @@ _SINKS: dict[str, type[UncheckedSink]] = {
     "ignore": IgnoredSink,
 }
 
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 _MAPPER_MODULES = {"singer_sdk.mapper", "singer_sdk.helpers._flattening"}
 """Where errors of the settings stream_maps and flattening_* arise."""
@@ -95,13 +99,13 @@ class TargetKustomer(Target):
             hint = f"did you mean {near}?" if near else "it is ignored"
             logger.warning("unknown setting %s: %s", setting, hint)
         self.max_parallelism = 1
+        self.message_reader.wakeup = self._wakeup = Wakeup()
         self.run = Run(
             Settings.from_config(self.config),
             self.message_reader,
             self._emit_state,
             self.clock_class(),
         )
-        self.message_reader.wakeup = self._wakeup = Wakeup()
         self.message_reader.interrupted = lambda: self.run.interrupted
         self.message_reader.started = self._start
         self.message_reader.idle = lambda: self.run.hand_over(idle=True)
@@ -156,8 +160,22 @@ class TargetKustomer(Target):
         """The checkpoints write STATE, when it is true; the SDK would write it too early."""
 
     def _emit_state(self, state: JSON) -> None:
-        sys.stdout.write(f"{serialize_json(state)}\n")
-        sys.stdout.flush()
+        """Write a STATE past Python's buffer, whose flush at exit would block on a full pipe."""
+        if sys.stdout is None:  # the process was started without one
+            raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE))
+        line = f"{serialize_json(state)}\n"
+        try:
+            descriptor = sys.stdout.fileno()
+        except UnsupportedOperation:  # it is no file
+            sys.stdout.write(line)
+            return
+        rest = line.encode()
+        try:
+            while rest:
+                rest = rest[os.write(descriptor, rest) :]
+        except OSError as error:
+            error.filename = "stdout"
+            raise
 
     # Start and end
 
@@ -170,10 +188,23 @@ class TargetKustomer(Target):
         try:
             self.run.finish(self.message_reader.fault)
         finally:
+            self._give_signals_back()
             self._wakeup.close()
 
     @override
+    def _setup_signal_handlers(self) -> None:
+        self._handlers_before = {number: signal.getsignal(number) for number in _SIGNALS}
+        super()._setup_signal_handlers()
+
+    def _give_signals_back(self) -> None:
+        for number, handler in self._handlers_before.items():
+            if signal.getsignal(number) == self._handle_termination:
+                signal.signal(number, handler)
+
+    @override
     def _handle_termination(self, signum: int, frame: FrameType | None) -> None:
+        if not hasattr(self, "run"):  # the SDK takes the signals before there is one
+            raise SignalError(signum)
         self.run.signal(signum)
         self._wakeup.set()
 
@@ -211,6 +242,19 @@ class TargetKustomer(Target):
 
     # Command line
 
+    @override
+    @plugin_cli
+    def cli(cls) -> click.Command:  # noqa: N805
+        """The command; looking it up sets logging up."""
+        try:
+            return super().cli
+        except Exception as error:  # noqa: BLE001  logging.config raises whatever it meets
+            cls.logger.error(  # noqa: TRY400
+                "configuration: LOGLEVEL or the file SINGER_SDK_LOG_CONFIG does not fit (%s)",
+                type(error).__name__,
+            )
+            sys.exit(ConfigurationError.exit_code)
+
     @classmethod
     @override
     def get_singer_command(cls) -> click.Command:
@@ -227,9 +271,16 @@ class _Command(SingerCommand):
         """Read the command line and the ``--config`` files."""
         try:
             return super().make_context(*args, **kwargs)
+        except click.UsageError as error:
+            if type(error) is not click.UsageError:
+                raise
+            msg = "There are no arguments: settings come from --config."
+            raise click.UsageError(msg, error.ctx) from None  # it quotes what may be the key
         except OSError as error:
             what = f"a --config file cannot be read ({error.strerror or error})"
-        except (ValueError, TypeError):
+            if "{" in what:  # the settings themselves
+                what = "--config takes the path of a file, or ENV"
+        except (ValueError, TypeError, RecursionError):
             what = "a --config file is no JSON object"
         self.logger.error("configuration: %s", what)
         sys.exit(ConfigurationError.exit_code)
@@ -237,6 +288,7 @@ class _Command(SingerCommand):
     @override
     def invoke(self, ctx: click.Context) -> Any:
         logging.captureWarnings(capture=True)
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # outside a run it ends the process at once
         try:
             return click.Command.invoke(self, ctx)
         except (click.exceptions.Exit, click.ClickException):
@@ -253,7 +305,6 @@ class _Command(SingerCommand):
 
     def _explain_os_error(self, error: OSError) -> int:
         if error.errno == errno.EPIPE:
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             self.logger.error(
                 "stdout was closed: nothing can be acknowledged; run again from the last STATE"
             )

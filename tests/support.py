@@ -7,6 +7,7 @@ import json
 import logging
 import os
 import re
+import socket
 import subprocess
 import sys
 import time
@@ -150,10 +151,14 @@ class Runner:
             **settings,
         }
 
-    def __call__(self, messages: Iterable[Mapping[str, Any]] | bytes, **settings: Any) -> Result:
-        """Run the target in this process."""
+    def __call__(
+        self, messages: Iterable[Mapping[str, Any]] | bytes | socket.socket, **settings: Any
+    ) -> Result:
+        """Run the target in this process; a socket is its stdin as it is."""
         self._runs += 1
-        lines = messages if isinstance(messages, bytes) else to_lines(messages)
+        source: Any = messages
+        if not isinstance(messages, socket.socket):
+            source = io.BytesIO(messages if isinstance(messages, bytes) else to_lines(messages))
         config = self.config(**settings)
         out, log = io.StringIO(), io.StringIO()
         handler = logging.StreamHandler(log)
@@ -164,7 +169,7 @@ class Runner:
         code, error = 0, ""
         try:
             with redirect_stdout(out):
-                self._target(config=config).listen(io.BytesIO(lines))  # type: ignore[arg-type]
+                self._target(config=config).listen(source)
         except FatalError as fatal:
             code, error = fatal.exit_code, str(fatal)
         finally:
@@ -187,7 +192,7 @@ class Runner:
             input=lines,
             capture_output=True,
             check=False,
-            env={**os.environ, **(env or {})},
+            env=_environment(env),
             timeout=120,
         )
         log = done.stderr.decode()
@@ -201,12 +206,25 @@ class Runner:
         config.write_text(json.dumps(self.config(**settings)))
         return [sys.executable, "-m", "target_kustomer", "--config", str(config)]
 
-    def start(self, env: Mapping[str, str] | None = None, **settings: Any) -> Running:
-        """Start the target in a process of its own, with an open stdin."""
+    def start(
+        self, env: Mapping[str, str] | None = None, stdout: int | None = None, **settings: Any
+    ) -> Running:
+        """Start the target in a process of its own, with an open stdin.
+
+        Args:
+            env: More of its environment.
+            stdout: A file descriptor for it; without one, what it writes goes to a file.
+            settings: Its config.
+        """
         self._runs += 1
         command = self.command(**settings)
         rejects = self.folder / f"rejects-{self._runs}"
-        return Running(command, {**os.environ, **(env or {})}, self.folder, rejects)
+        return Running(command, _environment(env), self.folder, rejects, stdout)
+
+
+def _environment(more: Mapping[str, str] | None) -> dict[str, str]:
+    """This process's, but with the buffers of stdout that a user's processes have."""
+    return {**os.environ, "PYTHONUNBUFFERED": "", **(more or {})}
 
 
 def wait_until(condition: Callable[[], object], seconds: float = 60.0) -> None:
@@ -221,14 +239,23 @@ class Running:
     """The target in a process, its stdin open; what it writes goes to files."""
 
     def __init__(
-        self, command: list[str], env: Mapping[str, str], folder: Path, rejects_dir: Path
+        self,
+        command: list[str],
+        env: Mapping[str, str],
+        folder: Path,
+        rejects_dir: Path,
+        stdout: int | None = None,
     ) -> None:
         self._stdout = folder / f"{rejects_dir.name}.stdout"
         self._stderr = folder / f"{rejects_dir.name}.stderr"
         self._rejects_dir = rejects_dir
         with self._stdout.open("wb") as out, self._stderr.open("wb") as err:
             self.process = subprocess.Popen(
-                command, stdin=subprocess.PIPE, stdout=out, stderr=err, env=env
+                command,
+                stdin=subprocess.PIPE,
+                stdout=out if stdout is None else stdout,
+                stderr=err,
+                env=env,
             )
 
     @property

@@ -77,6 +77,7 @@ def test_the_source_distribution_holds_what_it_takes_to_build_and_test(tmp_path:
         "LICENSE",
         "PKG-INFO",
         "README.md",
+        "benchmarks",
         "examples",
         "meltano.yml",
         "pyproject.toml",

@@ -31,6 +31,7 @@ HOOKS: list[tuple[Any, str, str]] = [
     # life cycle
     (Target, "_handle_termination", "(self, signum: 'int', frame: 'FrameType | None') -> 'None'"),
     (Target, "process_endofpipe", "(self) -> 'None'"),
+    (Target, "_setup_signal_handlers", "(self) -> 'None'"),
     # settings
     (Target, "_validate_config", "(self, *, raise_errors: 'bool' = True) -> 'list[str]'"),
     (Target, "append_builtin_config", "(config_jsonschema: 'dict') -> 'None'"),
@@ -74,11 +75,13 @@ ATTRIBUTES: list[tuple[type, str]] = [
     (Target, "_env_var_prefix"),
     (Target, "_latest_state"),
     (Target, "_config"),
+    (Target, "cli"),
     (Target, "message_reader_class"),
     (Target, "message_reader"),
     (Target, "max_parallelism"),
     (RecordSink, "key_properties"),
     (RecordSink, "original_schema"),
+    (RecordSink, "include_sdc_metadata_properties"),
     (GenericSingerReader, "default_input"),
     (PluginMapper, "stream_maps"),
     (RemoveRecordTransform, "stream_alias"),

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import signal
 from typing import TYPE_CHECKING
 
 import pytest
@@ -27,11 +26,8 @@ class TestStandard(Standard):  # type: ignore[misc, valid-type]
     @pytest.fixture
     def resource(self) -> Iterator[Simulator]:
         """A fresh org for each test: several of them send the same identifiers."""
-        handlers = {each: signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)}
         with Simulator() as simulator:
             yield simulator
-        for number, handler in handlers.items():
-            signal.signal(number, handler)
 
     @pytest.fixture
     def runner(self, resource: Simulator, tmp_path: Path) -> TargetTestRunner:

@@ -193,6 +193,14 @@ class BulkJobs:
         refs = [str(index) for index in job.indexes]
         results = read_results(batches, refs, after_lost=job.after_lost)
         run.results.update(zip(job.indexes, results, strict=True))
+        if run.verb == "update" and job.after_lost:
+            self._outlast(job)
+
+    def _outlast(self, job: _Job) -> None:
+        """Hold back what comes next for these records: the lost job would undo it."""
+        remaining = self._lost_creates.wait_seconds - self._elapsed(job)
+        logger.warning("an update went unanswered: its job may still come seconds=%.0f", remaining)
+        self._clock.sleep(remaining)
 
     def _await(self, job: _Job) -> Batches:
         self._clock.sleep(self._times.first_wait_seconds(self._elapsed(job)))

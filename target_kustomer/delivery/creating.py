@@ -40,7 +40,8 @@ class Creating:
         return [work for work in found if work]
 
     def _creatable(self, work: Work) -> bool:
-        if self._object == "customer" or work.attributes.get("name"):
+        first = work.identity.records[0].mapped.attributes
+        if self._object == "customer" or first.get("name"):
             return True
         rejection = Rejection(
             Reason.REQUIRED_MISSING, attribute="name", detail="a company needs a name"

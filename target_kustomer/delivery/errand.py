@@ -40,6 +40,8 @@ def run_errand(call: Callable[[], T], interrupted: Callable[[], bool]) -> T:
     """
     errand = _Errand(call)
     thread = threading.Thread(target=errand.run, name="errand", daemon=True)
+    if interrupted():
+        raise StoppedError
     thread.start()
     while thread.is_alive():
         if interrupted():

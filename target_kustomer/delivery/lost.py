@@ -37,6 +37,14 @@ class LostCreates:
         self._wait_seconds = wait_seconds
         self._clock = clock
 
+    @property
+    def wait_seconds(self) -> float:
+        """For how long the job of a request without an answer may still be on its way.
+
+        At least ``lost_answer_wait_seconds``, and ten times the longest job of this run.
+        """
+        return max(self._wait_seconds, _JOB_TIMES_TO_WAIT * self._times.longest)
+
     def findable(self, object_type: ObjectType, payload: Attributes) -> bool:
         """Whether the payload bears anything by which it can be looked up."""
         return bool(_keys(object_type, payload))
@@ -52,8 +60,7 @@ class LostCreates:
         """What is known of each payload; None: not there, and it may be sent again.
 
         Customers are sent again at once, since Kustomer refuses what is already there. Companies
-        are looked for until they are found or their job can no longer be on its way: at least
-        ``lost_answer_wait_seconds`` and ten times the longest job of this run.
+        are looked for until they are found or their job can no longer be on its way.
         """
         if object_type == "customer":
             return [
@@ -68,8 +75,7 @@ class LostCreates:
 
         Each time for the first that is not there yet: one question a time.
         """
-        span = max(self._wait_seconds, _JOB_TIMES_TO_WAIT * self._times.longest)
-        deadline = self._clock.monotonic() + span
+        deadline = self._clock.monotonic() + self.wait_seconds
         wait = _FIRST_WAIT_SECONDS
         missing = deque(payloads)
         while True:

@@ -48,10 +48,15 @@ class Verdicts:
     def reject(self, record: PreparedRecord, rejection: Rejection) -> None:
         """Reject a record, with nothing of the others in the detail."""
         if rejection.detail:
-            own = (record.mapped.attributes, link_parts(record))
-            others = (each.mapped.attributes for each in self._batch.records if each is not record)
-            rejection = replace(rejection, detail=mask_others(rejection.detail, own, others))
+            others = (_values(each) for each in self._batch.records if each is not record)
+            detail = mask_others(rejection.detail, _values(record), others)
+            rejection = replace(rejection, detail=detail)
         self.outcomes.append(Outcome(record.source, Verdict.REJECTED, rejection))
+
+
+def _values(record: PreparedRecord) -> tuple[object, ...]:
+    """All that a request may say of the record."""
+    return (record.mapped.attributes, link_parts(record))
 
 
 def link_parts(record: PreparedRecord) -> tuple[str | None, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import ssl
 from dataclasses import dataclass
 from importlib import metadata
 from typing import TYPE_CHECKING, Any
@@ -32,6 +33,17 @@ _MAX_BACKOFF_SECONDS = 30.0
 
 _NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
 """Failures before a byte of the request has left."""
+
+_TALKATIVE = (
+    "httpx",
+    "httpcore",
+    "httpcore.connection",
+    "httpcore.http11",
+    "httpcore.http2",
+    "httpcore.proxy",
+    "httpcore.socks",
+)
+"""Loggers of addresses (with e-mails) at INFO, and of headers at DEBUG."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +82,10 @@ class Client:
         settings: Address, key, time-outs.
         clock: Time.
         transport: Replaces the network, for tests.
+
+    Raises:
+        ConfigurationError: The address is none, or a proxy or a file of certificates that the
+            environment names cannot be used.
     """
 
     def __init__(
@@ -79,22 +95,15 @@ class Client:
         self._clock = clock
         self._deadline_seconds = settings.retry_deadline_seconds
         self._budget = Budget(settings.rate_limit_share, clock)
-        self._host = httpx.URL(settings.base_url).host
-        self._http = httpx.Client(
-            base_url=f"{settings.base_url}/v1",
-            headers={
-                "Authorization": f"Bearer {settings.api_key}",
-                "Accept": "application/json",
-                "User-Agent": f"target-kustomer/{metadata.version('target-kustomer')}",
-            },
-            timeout=httpx.Timeout(settings.request_timeout_seconds, pool=None),
-            limits=httpx.Limits(
-                max_connections=settings.max_parallel_requests,
-                max_keepalive_connections=settings.max_parallel_requests,
-            ),
-            follow_redirects=False,
-            transport=transport,
-        )
+        self._host = _host(settings.base_url)
+        try:
+            self._http = _http(settings, transport)
+        except (ValueError, OSError, ImportError, httpx.InvalidURL):
+            msg = (
+                "a proxy (HTTPS_PROXY, HTTP_PROXY, ALL_PROXY) or certificates (SSL_CERT_FILE, "
+                "SSL_CERT_DIR) that the environment names cannot be used: mend or unset them"
+            )
+            raise ConfigurationError(msg) from None  # its own words quote a proxy's password
 
     def close(self) -> None:
         """Close all connections."""
@@ -146,6 +155,12 @@ class Client:
                 request.method, request.path.lstrip("/"), params=request.params, json=request.json
             )
         except httpx.RequestError as error:  # the connection, or an answer that cannot be decoded
+            if _is_distrust(error):
+                msg = (
+                    f"the certificate of {self._host} is not trusted, nothing was sent: check "
+                    "api_url; for a proxy of your own set SSL_CERT_FILE to its authority's file"
+                )
+                raise UnreachableError(msg) from None
             meaning = Meaning.NOT_SENT if isinstance(error, _NOT_SENT) else Meaning.FAILED
             return Reading(meaning), type(error).__name__
         self._budget.observe(response.headers)
@@ -216,7 +231,42 @@ def _log_retry(state: tenacity.RetryCallState) -> None:
     logger.warning("retry kind=%s attempt=%d error=%s", request.kind, state.attempt_number, error)
 
 
+def _host(base_url: str) -> str:
+    try:
+        host = httpx.URL(base_url).host
+        host.encode("idna")
+    except (httpx.InvalidURL, UnicodeError):
+        msg = "setting api_url or org gives no address that can be used"
+        raise ConfigurationError(msg) from None
+    return host
+
+
+def _http(settings: Settings, transport: httpx.BaseTransport | None) -> httpx.Client:
+    return httpx.Client(
+        base_url=f"{settings.base_url}/v1",
+        headers={
+            "Authorization": f"Bearer {settings.api_key}",
+            "Accept": "application/json",
+            "User-Agent": f"target-kustomer/{metadata.version('target-kustomer')}",
+        },
+        timeout=httpx.Timeout(settings.request_timeout_seconds, pool=None),
+        limits=httpx.Limits(
+            max_connections=settings.max_parallel_requests,
+            max_keepalive_connections=settings.max_parallel_requests,
+        ),
+        follow_redirects=False,
+        transport=transport,
+    )
+
+
+def _is_distrust(error: BaseException | None) -> bool:
+    """Whether the server's certificate was refused; the libraries wrap Python's error."""
+    while error and not isinstance(error, ssl.SSLCertVerificationError):
+        error = error.__cause__ or error.__context__
+    return error is not None
+
+
 def _keep_requests_out_of_logs() -> None:
-    """The HTTP libraries log addresses (with e-mails) at INFO and headers (the key) at DEBUG."""
-    for name in ("httpx", "httpcore"):
+    """The HTTP libraries log addresses (with e-mails) and headers."""
+    for name in _TALKATIVE:
         logging.getLogger(name).setLevel(logging.WARNING)

@@ -7,9 +7,6 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
-_MAX_DETAIL_CHARACTERS = 500
-"""Of the server's text that reaches a rejects file (design 1.8)."""
-
 
 class Meaning(Enum):
     """What the caller does next."""
@@ -49,9 +46,9 @@ def read_answer(status: int, content: bytes) -> Reading:
 
 
 def error_detail(body: Any) -> str:
-    """The server's text in any of the error shapes of [API §8], at most 500 characters."""
+    """The server's text in any of the error shapes of [API §8]; masked before it may be cut."""
     texts = [text for error in _errors(body) for text in _texts(error)]
-    return "; ".join(dict.fromkeys(texts))[:_MAX_DETAIL_CHARACTERS]
+    return "; ".join(dict.fromkeys(texts))
 
 
 def mentions_duplicate(text: str) -> bool:

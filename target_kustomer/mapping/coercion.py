@@ -117,12 +117,12 @@ def _decimal(value: Any) -> Decimal:
 def _number_text(value: float | Decimal) -> str:
     # The shortest text of a float is the number that its source meant.
     exact = _decimal(repr(value) if isinstance(value, float) and math.isfinite(value) else value)
-    if exact and not -_MAX_DIGITS < exact.adjusted() < _MAX_DIGITS:
+    if not exact:
+        return "0"
+    if not -_MAX_DIGITS < exact.adjusted() < _MAX_DIGITS:
         raise CoercionError(Reason.TOO_LONG, f"more than {_MAX_DIGITS} digits")
     written = f"{exact:f}"
-    if "." in written:
-        written = written.rstrip("0").rstrip(".")
-    return "0" if written in {"", "-0"} else written
+    return written.rstrip("0").rstrip(".") if "." in written else written
 
 
 def _json_scalar(value: Any) -> JSON:

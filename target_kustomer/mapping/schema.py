@@ -127,7 +127,8 @@ def _declared_keys(schema: Mapping[str, Any]) -> dict[str, Any]:
     return {
         str(key): value
         for each in _with_alternatives(schema)
-        for key, value in (each.get("properties") or {}).items()
+        if isinstance(each.get("properties"), Mapping)
+        for key, value in each["properties"].items()
     }
 
 
@@ -167,6 +168,7 @@ def _branches(schema: Mapping[str, Any]) -> Iterator[tuple[str, object]]:
 def _with_alternatives(schema: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
     yield schema
     for keyword in ("anyOf", "oneOf"):
-        for each in schema.get(keyword) or ():
+        alternatives = schema.get(keyword)
+        for each in alternatives if isinstance(alternatives, list) else ():
             if isinstance(each, Mapping):
                 yield from _with_alternatives(each)

@@ -27,7 +27,8 @@ AnswerKind = Literal[
 ]
 """Faults of the answer:
 
-- `refuse_connection`: the connection is closed at once, before anything is read from it.
+- `refuse_connection`: the connection is closed at once, before anything is read from it. With an
+  ordinal, the answer before that request closes its connection, so that a new one is made.
 - `reset_before`: the request was read, but not processed; then the connection breaks.
 - `reset_after`: the request was processed, then the connection breaks without an answer.
 - `timeout_before`, `timeout_after`: the answer never comes; the request was not, or was processed.
@@ -54,7 +55,8 @@ class Fault:
         kind: What goes wrong.
         method: HTTP method, or None for any.
         path_pattern: Regular expression to be found in the percent-encoded path, or None for any.
-        ordinal: Number of the request among all to the API, from 1, or None for any.
+        ordinal: Number, among all requests to the API from 1, of the first that it may hit, or
+            None for any.
         nth: The first so many fitting requests, less one, pass unharmed.
         times: How often it fires; None for ever.
         processed: Whether a 5xx or 403 kind lets the org process the request before.
@@ -87,20 +89,25 @@ class Fault:
         """Whether it is a fault of the job that a bulk submit starts."""
         return self.kind in get_args(JobKind)
 
-    def fits(self, method: str, path: str, ordinal: int | None) -> bool:
+    @property
+    def spent(self) -> bool:
+        """Whether it has fired as often as it may."""
+        return self.times is not None and self.fired >= self.times
+
+    def fits(self, method: str, path: str, ordinal: int) -> bool:
         """Tells whether a request fits the conditions."""
         if self.hits_job and (method == "GET" or not path.endswith("/bulk")):
             return False
         return (
             self.method in {None, method}
-            and self.ordinal in {None, ordinal}
+            and (self.ordinal is None or ordinal >= self.ordinal)
             and (self.path_pattern is None or re.search(self.path_pattern, path) is not None)
         )
 
     def fire(self) -> bool:
         """Counts a fitting request, and tells whether the fault hits it."""
         self.seen += 1
-        if self.seen < self.nth or (self.times is not None and self.fired >= self.times):
+        if self.seen < self.nth or self.spent:
             return False
         self.fired += 1
         return True
@@ -135,11 +142,26 @@ class Faults:
                         answer = fault
         return answer, flaws
 
-    def refuses_connection(self) -> bool:
-        """Tells whether a new connection is to be closed at once, whatever comes on it."""
+    def refuses_connection(self, ordinal: int) -> bool:
+        """Tells whether a new connection is to be closed at once, whatever comes on it.
+
+        Args:
+            ordinal: Number of the request that comes next.
+        """
         with self._lock:
             return any(
-                fault.kind == "refuse_connection" and fault.fits("", "", None) and fault.fire()
+                fault.kind == "refuse_connection" and fault.fits("", "", ordinal) and fault.fire()
+                for fault in self._faults
+            )
+
+    def awaits_connection(self, ordinal: int) -> bool:
+        """Tells whether the request with this ordinal is to come on a new connection."""
+        with self._lock:
+            return any(
+                fault.kind == "refuse_connection"
+                and fault.ordinal is not None
+                and fault.ordinal <= ordinal
+                and not fault.spent
                 for fault in self._faults
             )
 

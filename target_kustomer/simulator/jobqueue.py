@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import random
-from itertools import accumulate, combinations
+from itertools import accumulate
 from typing import TYPE_CHECKING
 
 from target_kustomer.simulator.errors import ItemError
@@ -81,11 +81,13 @@ class JobQueue:
 
     def overlaps(self) -> list[tuple[Job, Job]]:
         """Returns the pairs of jobs that were in flight at one time with the same record."""
-        return [
-            (one, other)
-            for one, other in combinations(self.jobs.values(), 2)
-            if one.overlaps(other)
-        ]
+        found: list[tuple[Job, Job]] = []
+        in_flight: list[Job] = []
+        for job in self.jobs.values():
+            in_flight = [earlier for earlier in in_flight if earlier.done_at > job.submitted_at]
+            found += [(earlier, job) for earlier in in_flight if earlier.overlaps(job)]
+            in_flight.append(job)
+        return found
 
     def _run(self, job: Job, item: Change, at: float) -> Result:
         reference = {"_clientRef": item["_clientRef"]} if job.client_refs else {}

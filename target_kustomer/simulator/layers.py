@@ -79,6 +79,8 @@ class FaultLayer:
         if entry is None:
             await self._app(scope, receive, send)
             return
+        if self._world.faults.awaits_connection(entry.ordinal + 1):
+            send = _closing(send)
         fault, flaws = self._world.faults.take(entry.method, entry.path, entry.ordinal)
         scope[FLAWS] = flaws
         if fault is None:
@@ -165,6 +167,17 @@ async def _read_all(receive: Receive) -> None:
 async def _wait_for_disconnect(receive: Receive) -> None:
     while (await receive())["type"] != "http.disconnect":
         pass
+
+
+def _closing(send: Send) -> Send:
+    """Has the answer close its connection."""
+
+    async def closing_send(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            message["headers"] = [*message["headers"], (b"connection", b"close")]
+        await send(message)
+
+    return closing_send
 
 
 async def _send(

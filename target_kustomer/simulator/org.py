@@ -68,9 +68,7 @@ class Org:
         """Returns all objects of a kind, deleted ones too."""
         with self.lock:
             self.settle()
-            return [
-                stored for stored in self._store.objects.values() if stored.resource == resource
-            ]
+            return self._store.all(resource)
 
     def get(self, resource: Resource, object_id: str) -> StoredObject | None:
         """Returns the object with an id, deleted or not."""

@@ -197,7 +197,7 @@ class _ServerThread(threading.Thread):
         await asyncio.gather(*state.tasks)
 
     def _protocol(self, config: uvicorn.Config, state: ServerState) -> asyncio.Protocol:
-        if self._world.faults.refuses_connection():
+        if self._world.faults.refuses_connection(len(self._world.log.entries) + 1):
             return _Refusal()
         return _Protocol(config, state)
 

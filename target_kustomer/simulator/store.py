@@ -30,6 +30,7 @@ class Store:
     def __init__(self, switches: Switches) -> None:
         self.identifiers = Identifiers(switches)
         self.objects: dict[str, StoredObject] = {}
+        self._by_resource: dict[Resource, dict[str, StoredObject]] = {"customer": {}, "company": {}}
         self._switches = switches
         self._holders: dict[Claim, str] = {}
         self._claims: dict[str, set[Claim]] = {}
@@ -58,6 +59,10 @@ class Store:
         stored = self.objects.get(object_id)
         return stored if stored is not None and stored.resource == resource else None
 
+    def all(self, resource: Resource) -> list[StoredObject]:
+        """Returns the objects of a kind, in the order of their creation."""
+        return list(self._by_resource[resource].values())
+
     def holder(self, resource: Resource, kind: str, value: str) -> StoredObject | None:
         """Returns the object that holds an identifier, compared as the switches have it."""
         claim = (resource, self.identifiers.compared(kind, value))
@@ -76,7 +81,7 @@ class Store:
         """
         stored = StoredObject(resource, self.new_id(), created_at=at, updated_at=at)
         self._write(stored, change, {}, at)
-        self.objects[stored.id] = stored
+        self.objects[stored.id] = self._by_resource[resource][stored.id] = stored
         return stored
 
     def update(
@@ -104,7 +109,9 @@ class Store:
 
     def vanish(self, object_id: str) -> None:
         """Takes an object away, and frees its identifiers."""
-        self._release(self.objects.pop(object_id))
+        gone = self.objects.pop(object_id)
+        del self._by_resource[gone.resource][object_id]
+        self._release(gone)
 
     def merge(self, loser_id: str, winner_id: str, at: float) -> None:
         """Lets a customer vanish into another, which gets the items of its lists [API §10]."""

@@ -35,11 +35,11 @@ def load(run: Runner, stream: str, granted: list[str], **settings: Any) -> Any:
 
 
 def test_a_refused_key_ends_the_run_at_the_start(simulator: Simulator, run: Runner) -> None:
-    result = run([schema("customers", CUSTOMERS), *customers(2), state(1)], api_key="no such key")
+    result = run([schema("customers", CUSTOMERS), *customers(2), state(1)], api_key="no-such-key")
     assert result.exit_code == 4
     assert result.states == []
     assert simulator.org.customers == []
-    assert "no such key" not in result.error + result.log
+    assert "no-such-key" not in result.error + result.log
 
 
 def test_an_expired_key_ends_the_run(simulator: Simulator, run: Runner) -> None:

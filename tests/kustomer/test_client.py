@@ -11,7 +11,6 @@ from typing_extensions import override
 
 from target_kustomer.clock import RunClock
 from target_kustomer.exceptions import (
-    ConfigurationError,
     LostAnswerError,
     RefusedError,
     UnreachableError,
@@ -97,12 +96,6 @@ def test_an_answer_that_cannot_be_decoded_is_lost(client: Callable[..., Client])
         client(200, b"no gzip", **GZIP).send(LOOK_UP)
     with pytest.raises(LostAnswerError):
         client(201, b"no gzip", **GZIP).send(CREATE)
-
-
-@pytest.mark.parametrize("status", [301, 302, 307, 308])
-def test_a_redirect_is_not_followed(status: int, client: Callable[..., Client]) -> None:
-    with pytest.raises(ConfigurationError, match="api_url"):
-        client(status, Location="http://127.0.0.1:9/elsewhere").send(LOOK_UP)
 
 
 def test_a_body_that_a_gateway_finds_too_large_is_refused(client: Callable[..., Client]) -> None:

@@ -48,6 +48,18 @@ def test_rule_30_an_open_connection_is_refused_too(kustomer: Any) -> None:
     assert len(kustomer.org.customers) == 1
 
 
+def test_rule_30_the_connection_of_one_request_is_refused(kustomer: Any) -> None:
+    fault = kustomer.simulator.faults.add("refuse_connection", ordinal=3)
+    first, second = _post(kustomer), _post(kustomer)
+
+    with pytest.raises(httpx.TransportError):
+        _post(kustomer)
+
+    assert ("connection" in first.headers, second.headers["connection"]) == (False, "close")
+    assert (fault.fired, _post(kustomer).status_code) == (1, 201)
+    assert [each.ordinal for each in kustomer.simulator.requests.entries] == [1, 2, 3]
+
+
 @pytest.mark.parametrize(
     ("kind", "status", "content_type"),
     [
@@ -162,6 +174,7 @@ def test_rule_30_an_item_is_missing_from_the_results(kustomer: Any) -> None:
 def test_a_fault_hits_what_fits_its_conditions(kustomer: Any) -> None:
     faults = kustomer.simulator.faults
     by_ordinal = faults.add("500", ordinal=2)
+    from_ordinal = faults.add("429", method="POST", ordinal=2, times=None)
     by_path = faults.add("502_html", method="GET", path_pattern="companies", nth=2, times=2)
     for_ever = faults.add("503_html", path_pattern="metadata", times=None)
 
@@ -174,7 +187,8 @@ def test_a_fault_hits_what_fits_its_conditions(kustomer: Any) -> None:
 
     assert statuses == [200, 500, 200, 200, 502, 502, 200, 503, 503, 503]
     assert (by_ordinal.fired, by_path.fired, for_ever.fired) == (1, 2, 3)
-    assert (by_path.seen, kustomer.post("/v1/companies", json=_BODY).status_code) == (4, 201)
+    assert (by_path.seen, from_ordinal.fired) == (4, 0)
+    assert [_post(kustomer).status_code for _ in range(2)] == [429, 429]
 
 
 def test_faults_of_jobs_hit_submits_only(kustomer: Any) -> None:

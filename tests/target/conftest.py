@@ -26,24 +26,16 @@ class _Stderr:
         sys.stderr.flush()
 
 
-@pytest.fixture(autouse=True)
-def signals_of_pytest() -> Iterator[None]:
-    """A target in this process takes the signals; give them back."""
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    yield
-    for number, handler in before.items():
-        signal.signal(number, handler)
-
-
 @pytest.fixture
 def cli(
     tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Callable[..., Result]]:
     """Runs the command line in this process, in an empty folder; by default nobody answers it.
 
-    Logging is put back as it was, since the SDK configures it for a process.
+    Logging and SIGINT are put back as they were, since a command has its process for itself.
     """
     monkeypatch.chdir(tmp_path_factory.mktemp("cli"))
+    interrupt = signal.getsignal(signal.SIGINT)
     root = logging.getLogger()
     before = (root.level, list(root.handlers))
     loggers = [
@@ -59,6 +51,7 @@ def cli(
         return CliRunner().invoke(command, list(map(str, args)), stdin, env or {})
 
     yield invoke
+    signal.signal(signal.SIGINT, interrupt)
     root.setLevel(before[0])
     root.handlers[:] = before[1]
     for each, level, disabled, propagate in states:

@@ -3,7 +3,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import stat
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -49,18 +48,6 @@ def _lines(result: Result) -> list[bytes]:
 def test_the_file_is_named_by_time_and_process(run: Runner) -> None:
     [path] = _rejecting(run, _bad()).rejects_dir.glob("rejects-*")
     assert re.fullmatch(rf"rejects-[0-9TZ:.-]+-{os.getpid()}\.singer", path.name)
-
-
-def test_file_and_folder_are_the_users_alone(run: Runner) -> None:
-    before = os.umask(0)
-    try:
-        folder = _rejecting(run, _bad()).rejects_dir
-    finally:
-        os.umask(before)
-    [path] = folder.glob("*.singer")
-    assert stat.S_IMODE(path.stat().st_mode) == 0o600
-    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
-    assert (folder / ".gitignore").read_text() == "*\n"
 
 
 def test_a_run_without_rejections_leaves_no_folder(run: Runner) -> None:
