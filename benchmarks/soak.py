@@ -256,11 +256,11 @@ class Report:
         allowed = before | {"sockets": max(before["sockets"], MAX_PARALLEL_REQUESTS)}
         return {
             f"the last third peaks within {MAX_GROWTH:.0%} of the first": (
-                last <= first * (1 + MAX_GROWTH)
+                0 < last <= first * (1 + MAX_GROWTH)
             ),
             f"the peak is below {MAX_MB} MB": max(self.peak_mb) < MAX_MB,
-            "no more threads and files at the end than after 10 %, no socket more than requests": (
-                all(after[what] <= allowed[what] for what in allowed)
+            "no more threads and files at the end than after 10 %, a socket for each request": (
+                all(0 < after[what] <= allowed[what] for what in allowed)
             ),
             "exit code 0": self.exit_code == 0,
             "the summary is exact": self.summary == self.expected_summary,

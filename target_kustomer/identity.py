@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import threading
-from collections import OrderedDict
 from itertools import groupby
 from typing import TYPE_CHECKING
 
 from target_kustomer.exceptions import RefusedError
 from target_kustomer.mapping.keys import known_keys
 from target_kustomer.models import MatchKey, ObjectType, Reason, Rejection
+from target_kustomer.recent import Recent
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from target_kustomer.kustomer.endpoints import Kustomer, Resource
-
-MAX_REMEMBERED = 50_000
-"""Identities of the run whose Kustomer id is kept; about 20 MB. The oldest is forgotten first."""
 
 
 class Identities:
@@ -26,7 +23,7 @@ class Identities:
     def __init__(self, kustomer: Kustomer) -> None:
         self._kustomer = kustomer
         self._lock = threading.Lock()
-        self._ids: OrderedDict[tuple[ObjectType, MatchKey], str] = OrderedDict()
+        self._ids: Recent[str] = Recent()
 
     def remembered(self, object_type: ObjectType, keys: Sequence[MatchKey]) -> str | None:
         """The id of the record's first key, where this run has met it.
@@ -37,23 +34,20 @@ class Identities:
         if sum(key.kind == keys[0].kind for key in keys) != 1:
             return None
         with self._lock:
-            return self._ids.get((object_type, keys[0]))
+            return self._ids.get(object_type, keys[0].kind, keys[0].value)
 
     def remember(self, object_type: ObjectType, keys: Sequence[MatchKey], kustomer_id: str) -> None:
         """Keep the id of what was written or found under the record's first key."""
         if not keys:
             return
         with self._lock:
-            self._ids[object_type, keys[0]] = kustomer_id
-            self._ids.move_to_end((object_type, keys[0]))
-            if len(self._ids) > MAX_REMEMBERED:
-                self._ids.popitem(last=False)
+            self._ids.put(kustomer_id, object_type, keys[0].kind, keys[0].value)
 
     def forget(self, object_type: ObjectType, keys: Sequence[MatchKey]) -> None:
         """The id turned out to be wrong."""
         with self._lock:
             for key in keys:
-                self._ids.pop((object_type, key), None)
+                self._ids.pop(object_type, key.kind, key.value)
 
     def find(
         self, object_type: ObjectType, keys: Sequence[MatchKey], external_id: str | None

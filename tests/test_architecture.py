@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 PACKAGE = Path(__file__).parents[1] / "target_kustomer"
 
-BASE = {"models", "exceptions", "settings", "clock"}
+BASE = {"models", "exceptions", "settings", "clock", "recent"}
 """What every room may know; among themselves see ALLOWED."""
 
 ALLOWED: dict[str, set[str]] = {
@@ -47,6 +47,7 @@ ALLOWED: dict[str, set[str]] = {
     "clock": {"exceptions"},
     "settings": {"models", "exceptions"},
     "models": set(),
+    "recent": set(),
     "exceptions": set(),
     "simulator": set(),
     "": set(),

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import threading
-from collections import OrderedDict
 from typing import TYPE_CHECKING
 
 from target_kustomer.delivery.results import ItemResult, ItemState
 from target_kustomer.kustomer.endpoints import Resource
 from target_kustomer.mapping.keys import name_key, normalise_name
 from target_kustomer.models import CompanyLink, MatchKey, Reason, Rejection
+from target_kustomer.recent import Recent
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -17,9 +17,6 @@ if TYPE_CHECKING:
     from target_kustomer.delivery.bulk import BulkJobs
     from target_kustomer.identity import Identities
     from target_kustomer.settings import MissingCompany
-
-MAX_REMEMBERED = 50_000
-"""Companies of the run whose id is kept, and rejected ones; the oldest is forgotten first."""
 
 Linked = str | Rejection | None
 """The company's id, why there is none, or None for a customer without the link."""
@@ -32,9 +29,9 @@ class CompanyLinks:
         self._identities = identities
         self._bulk = bulk
         self._lock = threading.Lock()
-        self._ids: OrderedDict[CompanyLink, str] = OrderedDict()
-        self._rejected: OrderedDict[MatchKey, None] = OrderedDict()
-        self._missed: OrderedDict[MatchKey, int] = OrderedDict()
+        self._ids: Recent[str] = Recent()
+        self._rejected: Recent[MatchKey] = Recent()
+        self._missed: Recent[int] = Recent()
         self.replayable = 0
         """Customers rejected for a company that has come since: a replay would link them."""
 
@@ -46,22 +43,19 @@ class CompanyLinks:
         """A company with these keys was rejected in this run."""
         with self._lock:
             for key in keys:
-                self._rejected[key] = None
-                if len(self._rejected) > MAX_REMEMBERED:
-                    self._rejected.popitem(last=False)
+                self._rejected.put(key, key.kind, key.value)
 
     def note_loaded(self, keys: Iterable[MatchKey]) -> None:
         """A company with these keys is in Kustomer now."""
         with self._lock:
-            self.replayable += sum(self._missed.pop(key, 0) for key in keys)
+            self.replayable += sum(self._missed.pop(key.kind, key.value) or 0 for key in keys)
 
     def note_missed(self, link: CompanyLink) -> None:
         """A customer was rejected since its company is not in Kustomer."""
         key = link_keys(link)[0]
         with self._lock:
-            self._missed[key] = self._missed.get(key, 0) + 1
-            if len(self._missed) > MAX_REMEMBERED:
-                self._missed.popitem(last=False)
+            missed = self._missed.get(key.kind, key.value) or 0
+            self._missed.put(missed + 1, key.kind, key.value)
 
     def resolve(
         self, links: Iterable[CompanyLink], missing: MissingCompany
@@ -84,7 +78,7 @@ class CompanyLinks:
     def _remembered(self, link: CompanyLink) -> str | None:
         """The id that this run has found for the link, or has itself written."""
         with self._lock:
-            company_id = self._ids.get(link)
+            company_id = self._ids.get(link.id, link.external_id, link.name)
         return company_id or self._identities.remembered("company", link_keys(link))
 
     def _find(self, link: CompanyLink) -> str | Rejection | None:
@@ -101,13 +95,11 @@ class CompanyLinks:
 
     def _remember(self, link: CompanyLink, company_id: str) -> None:
         with self._lock:
-            self._ids[link] = company_id
-            if len(self._ids) > MAX_REMEMBERED:
-                self._ids.popitem(last=False)
+            self._ids.put(company_id, link.id, link.external_id, link.name)
 
     def _missing(self, link: CompanyLink) -> Rejection:
         with self._lock:
-            rejected = not self._rejected.keys().isdisjoint(link_keys(link))
+            rejected = any(self._rejected.get(key.kind, key.value) for key in link_keys(link))
         if rejected:
             return Rejection(
                 Reason.COMPANY_REJECTED,
