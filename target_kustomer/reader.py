@@ -35,6 +35,8 @@ _IDLE_SECONDS = 1.0
 _MAX_DEPTH = 200
 """Levels of objects and arrays in a message; Python's own limit depends on its version."""
 
+_TOO_DEEP = f"it is nested more than {_MAX_DEPTH} levels deep"
+
 _REQUIRED: dict[str, dict[str, type]] = {
     SingerMessageType.SCHEMA: {"stream": str, "schema": dict},
     SingerMessageType.RECORD: {"stream": str, "record": dict},
@@ -101,19 +103,18 @@ class InterruptibleReader(GenericSingerReader[bytes]):
 
     @override
     def deserialize_json(self, line: bytes) -> dict[str, Any]:
-        too_deep = f"it is nested more than {_MAX_DEPTH} levels deep"
         try:
             message = _parsed(line.decode())
         except UnicodeDecodeError:
             msg = "it is not UTF-8"
             raise self._broken(msg) from None
         except RecursionError:
-            raise self._broken(too_deep) from None
+            raise self._broken(_TOO_DEEP) from None
         except json.JSONDecodeError:
             msg = "it is not JSON"
             raise self._broken(msg) from None
         if line.count(b"[") + line.count(b"{") > _MAX_DEPTH and _depth(message) > _MAX_DEPTH:
-            raise self._broken(too_deep)
+            raise self._broken(_TOO_DEEP)
         if not isinstance(message, dict):
             msg = "it is not a JSON object"
             raise self._broken(msg)

@@ -12,14 +12,17 @@ from target_kustomer.delivery.updating import Updating
 from target_kustomer.delivery.verdicts import Verdicts, link_parts
 from target_kustomer.delivery.waves import Identity, split_into_waves
 from target_kustomer.delivery.work import Delivery, Services, Work
+from target_kustomer.kustomer.endpoints import Resource
 from target_kustomer.mapping.keys import known_keys
 from target_kustomer.mapping.merging import merge_attributes
 from target_kustomer.models import Outcome, PreparedRecord, Rejection, Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
+    from target_kustomer.delivery.links import Linked
     from target_kustomer.delivery.pipeline import Flight
+    from target_kustomer.models import CompanyLink
 
 
 class BatchDelivery:
@@ -99,36 +102,55 @@ class BatchDelivery:
         named = [
             record.mapped.link
             for work in works
-            for record in work.identity.records
+            for record in self._deciding(work)
             if record.mapped.link and any(link_parts(record))
         ]
         links = self._services.links.resolve(named, self._settings.missing_company)
         for work in works:
-            kept = []
-            for record in work.identity.records:
-                link = record.mapped.link
-                linked = links.get(link) if link else None
-                if link and isinstance(linked, Rejection):
-                    self._services.links.note_missed(link)
-                    self._verdicts.reject(record, linked)
-                elif not isinstance(linked, Rejection):
-                    kept.append(_linked(record, linked))
-            if kept and len(kept) < len(work.identity.records):
-                # The rest may be another record without the keys of what was rejected.
-                rest = replace(work.identity, records=kept)
-                self._verdicts.again += [[single] for single in rest.singly()]
-                kept = []
-            work.identity.records = kept
+            records = work.identity.records
+            deciding = self._deciding(work)
+            kept = [linked for record in deciding if (linked := self._linked(record, links))]
+            if len(kept) == len(deciding):
+                work.identity.records = [*kept, *records[len(deciding) :]]
+                continue
+            # The rest may be another record without the keys of what was rejected.
+            rest = replace(work.identity, records=[*kept, *records[len(deciding) :]])
+            self._verdicts.again += [[single] for single in rest.singly()]
+            work.identity.records = []
+
+    def _deciding(self, work: Work) -> Sequence[PreparedRecord]:
+        """The records whose values are to be sent; in mode ``create`` the first wins."""
+        records = work.identity.records
+        return records[:1] if self._settings.mode == "create" else records
+
+    def _linked(
+        self, record: PreparedRecord, links: Mapping[CompanyLink, Linked]
+    ) -> PreparedRecord | None:
+        """The record with its company, or None where it has its verdict without one."""
+        link = record.mapped.link
+        if link is None:
+            return record
+        company = links.get(link)
+        if not isinstance(company, Rejection):
+            return _with_company(record, company)
+        if self._settings.mode == "create" and self._is_there(record):
+            self._verdicts.decide([record], Verdict.SKIPPED)
+            return None
+        self._services.links.note_missed(link)
+        self._verdicts.reject(record, company)
+        return None
+
+    def _is_there(self, record: PreparedRecord) -> bool:
+        external_id = record.mapped.attributes.get("externalId")
+        found = self._services.identities.find(self._object, record.keys, external_id)
+        return isinstance(found, Resource)
 
     def _merge(self, work: Work) -> None:
-        records = work.identity.records
-        if self._settings.mode == "create":
-            records = records[:1]
         work.attributes = reduce(
             lambda earlier, later: merge_attributes(
                 self._object, earlier, later, self._settings.lists
             ),
-            [dict(record.mapped.attributes) for record in records],
+            [dict(record.mapped.attributes) for record in self._deciding(work)],
             {},
         )
 
@@ -146,10 +168,9 @@ class BatchDelivery:
         links.note_rejected(batch.rejected_keys)
 
 
-def _linked(record: PreparedRecord, company_id: str | None) -> PreparedRecord:
+def _with_company(record: PreparedRecord, company_id: str | None) -> PreparedRecord:
     """The record with its company among the attributes: an id, or null where it unlinks."""
-    link = record.mapped.link
-    if link is None or (company_id is None and any(link_parts(record))):
+    if company_id is None and any(link_parts(record)):
         return record
     attributes = {**record.mapped.attributes, "company": company_id}
     return replace(record, mapped=replace(record.mapped, attributes=attributes))

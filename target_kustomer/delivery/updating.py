@@ -35,6 +35,7 @@ class Updating:
         self._verdicts = delivery.verdicts
         self._object = delivery.object_type
         self._settings = delivery.settings
+        self._trial = delivery.flight.batch.stream.trial
 
     def update(self, works: Sequence[Work], *, last: bool) -> None:
         """Update; each work gets its verdicts, or goes again.
@@ -119,8 +120,10 @@ class Updating:
         except RefusedError as error:
             state = ItemState.DUPLICATE if error.duplicate else ItemState.REFUSED
             result = ItemResult(state, detail=error.detail, status=error.status)
+            self._trial.refuse(1)
             self._verdicts.refuse(work.identity, refusal(result))
         else:
+            self._trial.accepted.set()
             self._decide_updated(work)
 
     def _updated(self, work: Work, result: ItemResult) -> None:

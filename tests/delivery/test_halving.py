@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.support import COMPANIES, CUSTOMERS, customers, record, schema, state
+from tests.support import COMPANIES, CUSTOMERS, TEXT, customers, record, schema, state
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -236,3 +236,24 @@ def test_two_culprits_of_a_rule_that_only_the_server_knows_load_when_the_rule_is
     assert replay.counts() == {"created": 2}
     assert len(simulator.org.customers) == 100
     assert all(each.creates == 1 for each in simulator.org.customers)
+
+
+@pytest.mark.parametrize(("taken", "code"), [(False, 2), (True, 0)], ids=["none", "one-of-them"])
+def test_updates_sent_one_by_one_count_to_the_first_hundred(
+    simulator: Simulator,
+    run: Runner,
+    taken: bool,  # noqa: FBT001
+    code: int,
+) -> None:
+    messages = customers(120, whatsapp="+41446681800")
+    for message in messages:
+        simulator.org.add_customer({"externalId": message["record"]["id"]})
+    simulator.org.refuse_item_if(lambda item: item.get("name") != taken * "Customer 0")
+    result = run(
+        [schema("customers", {**CUSTOMERS, "whatsapp": TEXT}), *messages, state("end")],
+        streams={"customers": {"mode": "update", "lists": "replace"}},
+        max_rejected_records=-1,
+        batch_size_rows=30,
+    )
+    assert result.exit_code == code, result.error
+    assert len(result.rejected) >= 100

@@ -328,3 +328,39 @@ def test_companies_of_one_name_and_two_external_ids_are_two(
     )
     assert result.counts("companies") == {"created": 3}
     assert names(simulator, "companies") == ["Acme", "Other", "acme"]
+
+
+def test_in_mode_create_who_is_there_is_skipped_whatever_company_is_named(
+    simulator: Simulator, run: Runner
+) -> None:
+    simulator.org.add_customer({"externalId": "c1", "name": "Old"})
+    company = {"company_id": TEXT}
+    result = run(
+        [
+            schema("customers", {**COLUMNS["customers"], **company}),
+            record("customers", id="c1", name="There already", company_id="nowhere"),
+            record("customers", id="c2", name="New, without its company", company_id="nowhere"),
+            record("customers", id="c3", name="New"),
+            record("customers", id="c3", name="New again", company_id="nowhere"),
+            state(4),
+        ],
+        streams={"customers": {"mode": "create"}},
+    )
+    assert result.counts() == {"created": 1, "skipped": 2, "rejected": 1}
+    assert result.reasons == {"c2": "company_missing"}
+    assert names(simulator, "customers") == ["New", "Old"]
+
+
+def test_in_mode_create_a_later_record_makes_no_company(simulator: Simulator, run: Runner) -> None:
+    company = {"company_name": TEXT}
+    result = run(
+        [
+            schema("customers", {**COLUMNS["customers"], **company}),
+            record("customers", id="c1", name="New", company_name="First"),
+            record("customers", id="c1", name="New again", company_name="Second"),
+        ],
+        streams={"customers": {"mode": "create"}},
+        missing_company="create",
+    )
+    assert result.counts() == {"created": 1, "skipped": 1}
+    assert names(simulator, "companies") == ["First"]

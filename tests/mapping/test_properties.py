@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 from copy import deepcopy
-from datetime import datetime
+from datetime import datetime, timedelta, timezone
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from target_kustomer.exceptions import ConfigurationError
 from target_kustomer.mapping.attributes import ATTRIBUTES, CUSTOM
 from target_kustomer.mapping.merging import holds, merge_attributes, merge_list
 from target_kustomer.models import MappedRecord, Rejection
@@ -148,6 +150,79 @@ def test_coerced_times_are_times(value: Any) -> None:
     result = PLANS[0].map_record({"signedUpAt": value})
     if isinstance(result, MappedRecord) and (sent := result.attributes["signedUpAt"]):
         assert datetime.fromisoformat(sent.removesuffix("Z")) is not None
+
+
+SENT = st.sampled_from([f"some{suffix}" for suffix in CUSTOM if suffix != "Id"])
+
+
+@unhurried
+@given(name=SENT, value=VALUES)
+def test_what_is_sent_is_sent_the_same_when_it_is_read_back(name: str, value: Any) -> None:
+    result = PLANS[0].map_record({name: value})
+    if isinstance(result, MappedRecord):
+        again = PLANS[0].map_record(json.loads(json.dumps(result.attributes["custom"])))
+        assert isinstance(again, MappedRecord)
+        assert again.attributes == result.attributes
+
+
+@unhurried
+@given(st.decimals(-(2**53), 2**53) | st.integers(-(2**53), 2**53) | st.floats(-1e15, 1e15))
+def test_a_number_is_sent_as_the_nearest_double(value: Any) -> None:
+    for spelling in (value, str(value)):
+        result = PLANS[0].map_record({"someNum": spelling})
+        assert isinstance(result, MappedRecord)
+        assert float(json.dumps(result.attributes["custom"]["someNum"])) == float(value)
+
+
+@unhurried
+@given(st.decimals(-(10**30), 10**30) | st.integers() | st.floats(-1e30, 1e30))
+def test_a_number_sent_as_text_is_the_same_number(value: Any) -> None:
+    result = PLANS[0].map_record({"someStr": value})
+    if isinstance(result, MappedRecord):
+        exact = Decimal(repr(value)) if isinstance(value, float) else Decimal(value)
+        assert Decimal(result.attributes["custom"]["someStr"]) == exact
+
+
+@unhurried
+@given(st.datetimes(timezones=st.timezones() | st.none()), st.booleans())
+def test_a_time_is_sent_as_the_same_instant(value: datetime, as_text: bool) -> None:  # noqa: FBT001
+    result = PLANS[0].map_record({"someAt": value.isoformat() if as_text else value})
+    if isinstance(result, MappedRecord):
+        sent = datetime.fromisoformat(result.attributes["custom"]["someAt"].replace("Z", "+00:00"))
+        meant = value if value.tzinfo else value.replace(tzinfo=timezone.utc)
+        assert abs(sent - meant) < timedelta(milliseconds=1)
+
+
+TYPES = st.sampled_from(["null", "boolean", "integer", "number", "string", "object", "array"])
+COLUMNS = st.fixed_dictionaries(
+    {},
+    optional={
+        "type": TYPES | st.lists(TYPES, max_size=3),
+        "format": st.sampled_from(["date", "date-time", "uri", "email", "singer.decimal"]),
+        "anyOf": st.lists(st.fixed_dictionaries({"type": TYPES}), max_size=3),
+    },
+)
+NAMES = st.sampled_from(["id", *FLAT, "name", "email", "tags"]) | st.text(max_size=12)
+
+
+@unhurried
+@given(
+    properties=st.dictionaries(NAMES, COLUMNS, max_size=6),
+    keys=st.lists(NAMES, max_size=2, unique=True),
+    values=st.lists(VALUES, min_size=6, max_size=6),
+)
+def test_any_schema_makes_a_plan_or_is_named_wrong(
+    properties: dict[str, Any], keys: list[str], values: list[Any]
+) -> None:
+    record = dict(zip(properties, values, strict=False))
+    before = repr((properties, record))
+    for make in (customers, companies):
+        try:
+            plan = make(properties, keys=keys)
+        except ConfigurationError:
+            continue
+        assert isinstance(plan.map_record(record), (MappedRecord, Rejection))
+        assert repr((properties, record)) == before
 
 
 def emails(**optional: st.SearchStrategy[Any]) -> st.SearchStrategy[list[dict[str, Any]]]:

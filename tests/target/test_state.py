@@ -2,6 +2,9 @@ from __future__ import annotations
 
 import io
 import json
+import os
+import threading
+import time
 from contextlib import redirect_stdout
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -12,6 +15,7 @@ from typing_extensions import override
 from target_kustomer.exceptions import RejectsError
 from target_kustomer.simulator import Simulator
 from target_kustomer.target import TargetKustomer
+from tests.guarantees.fasttime import FastTarget, fast_time
 from tests.support import (
     COMPANIES,
     CUSTOMERS,
@@ -97,6 +101,30 @@ def test_a_state_goes_out_while_the_source_is_silent(run: Runner, simulator: Sim
         result = running.result()
     assert result.exit_code == 0
     assert result.states == [3, 5]
+
+
+def test_a_trickle_of_states_holds_no_record_back(tmp_path: Path) -> None:
+    read, write = os.pipe()
+    with Simulator(clock=fast_time) as simulator:
+        loaded = threading.Event()
+
+        def trickle() -> None:
+            deadline = time.monotonic() + 30
+            with os.fdopen(write, "wb", buffering=0) as stdin:
+                stdin.write(to_lines([schema("customers", CUSTOMERS), *customers(1)]))
+                while not simulator.org.customers and time.monotonic() < deadline:
+                    stdin.write(to_lines([state("again")]))
+                    time.sleep(0.01)
+                if simulator.org.customers:
+                    loaded.set()
+
+        feeder = threading.Thread(target=trickle)
+        feeder.start()
+        config = Runner(simulator, tmp_path).config()
+        with os.fdopen(read, "rb") as stdin, redirect_stdout(io.StringIO()):
+            FastTarget(config=config).listen(stdin)
+        feeder.join()
+    assert loaded.is_set()
 
 
 def test_a_state_waits_for_the_slowest_job_before_it(run: Runner, simulator: Simulator) -> None:
