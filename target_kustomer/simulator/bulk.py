@@ -59,7 +59,8 @@ def _submitted(call: Call, resource: Resource, verb: Verb, items: list[Change]) 
     org = call.org
     size = call.switches.batch_size
     parts = [items[start : start + size] for start in range(0, len(items), size)]
-    running_at, due_times = org.queue.schedule(len(parts), call.flaws)
+    flaws = call.world.faults.flaws(call.entry.method, call.entry.path, call.entry.ordinal)
+    running_at, due_times = org.queue.schedule(len(parts), flaws)
     job = Job(
         org.new_id(),
         resource,
@@ -73,7 +74,7 @@ def _submitted(call: Call, resource: Resource, verb: Verb, items: list[Change]) 
             Batch(org.new_id(), part, due) for part, due in zip(parts, due_times, strict=True)
         ],
         identities=org.identities(resource, items),
-        flaws=call.flaws,
+        flaws=flaws,
     )
     org.queue.submit(job)
     return 201, {"data": submitted_document(org, job)}

@@ -16,7 +16,6 @@ from target_kustomer.simulator.ratelimits import Window, rounded_up
 if TYPE_CHECKING:
     from starlette.requests import Request
 
-    from target_kustomer.simulator.jobs import JobFlaws
     from target_kustomer.simulator.org import Org
     from target_kustomer.simulator.requestlog import LoggedRequest
     from target_kustomer.simulator.switches import Switches
@@ -24,9 +23,6 @@ if TYPE_CHECKING:
 
 ENTRY = "kustomer.entry"
 """Key of the ASGI scope under which a request's log entry is found."""
-
-FLAWS = "kustomer.flaws"
-"""Key of the ASGI scope under which the flaws of the job it may start are found."""
 
 Answer = tuple[int, "dict[str, Any] | None"]
 """Status and body."""
@@ -65,12 +61,6 @@ class Call:
         """Its entry in the log."""
         entry: LoggedRequest = self.request.scope[ENTRY]
         return entry
-
-    @property
-    def flaws(self) -> JobFlaws:
-        """What is wrong with the job that it starts."""
-        flaws: JobFlaws = self.request.scope[FLAWS]
-        return flaws
 
     @property
     def replace(self) -> bool:

@@ -42,7 +42,8 @@ AnswerKind = Literal[
 JobKind = Literal[
     "stuck_job", "slow_job", "job_without_results", "job_unknown_yet", "item_missing_from_results"
 ]
-"""Faults of the job that a bulk submit starts; a request may have one of these and one above."""
+"""Faults of the job that a bulk submit starts; a request may have one of these and one above. A
+submit that is refused, or that does not arrive, starts none."""
 
 FaultKind = AnswerKind | JobKind
 
@@ -96,8 +97,6 @@ class Fault:
 
     def fits(self, method: str, path: str, ordinal: int) -> bool:
         """Tells whether a request fits the conditions."""
-        if self.hits_job and (method == "GET" or not path.endswith("/bulk")):
-            return False
         return (
             self.method in {None, method}
             and (self.ordinal is None or ordinal >= self.ordinal)
@@ -127,20 +126,24 @@ class Faults:
             self._faults.append(fault)
         return fault
 
-    def take(self, method: str, path: str, ordinal: int) -> tuple[Fault | None, JobFlaws]:
-        """Returns what hits a request: the first fault of the answer, and all those of the job."""
-        answer = None
+    def take(self, method: str, path: str, ordinal: int) -> Fault | None:
+        """Returns the first fault of the answer that hits a request."""
+        with self._lock:
+            hits = (
+                fault
+                for fault in self._faults
+                if not fault.hits_job and fault.fits(method, path, ordinal) and fault.fire()
+            )
+            return next(hits, None)
+
+    def flaws(self, method: str, path: str, ordinal: int) -> JobFlaws:
+        """Returns what is wrong with the job that a request starts."""
         flaws = JobFlaws()
         with self._lock:
             for fault in self._faults:
-                if not fault.fits(method, path, ordinal) or (answer and not fault.hits_job):
-                    continue
-                if fault.fire():
-                    if fault.hits_job:
-                        _mar(flaws, fault)
-                    else:
-                        answer = fault
-        return answer, flaws
+                if fault.hits_job and fault.fits(method, path, ordinal) and fault.fire():
+                    _mar(flaws, fault)
+        return flaws
 
     def refuses_connection(self, ordinal: int) -> bool:
         """Tells whether a new connection is to be closed at once, whatever comes on it.

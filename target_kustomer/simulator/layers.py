@@ -7,7 +7,7 @@ import socket
 import struct
 from typing import TYPE_CHECKING, Any
 
-from target_kustomer.simulator.calls import ENTRY, FLAWS, budget_headers
+from target_kustomer.simulator.calls import ENTRY, budget_headers
 from target_kustomer.simulator.errors import ApiError
 from target_kustomer.simulator.ratelimits import rounded_up
 
@@ -81,8 +81,7 @@ class FaultLayer:
             return
         if self._world.faults.awaits_connection(entry.ordinal + 1):
             send = _closing(send)
-        fault, flaws = self._world.faults.take(entry.method, entry.path, entry.ordinal)
-        scope[FLAWS] = flaws
+        fault = self._world.faults.take(entry.method, entry.path, entry.ordinal)
         if fault is None:
             await self._app(scope, receive, send)
             return

@@ -232,10 +232,9 @@ PARALLEL_STRIKES = [
     )
     for kind, (method, path) in KINDS.items()
     for blow, for_ever in product(BLOWS, (False, True))
-    if not blow.on_job or (for_ever and kind.startswith(("submit", "update")))
+    if not blow.on_job or kind.startswith(("submit", "update"))
 ]
-"""At a kind of request: several workers make them in any order. So it is open, too, whether the
-first submit of a kind is taken and starts a job."""
+"""At a kind of request: several workers make them in any order."""
 
 
 _ONE_BY_ONE = {"max_parallel_requests": 1, "batch_size_rows": 5}

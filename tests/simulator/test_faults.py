@@ -191,13 +191,18 @@ def test_a_fault_hits_what_fits_its_conditions(kustomer: Any) -> None:
     assert [_post(kustomer).status_code for _ in range(2)] == [429, 429]
 
 
-def test_faults_of_jobs_hit_submits_only(kustomer: Any) -> None:
+def test_faults_of_jobs_hit_submits_that_start_one_only(kustomer: Any) -> None:
     fault = kustomer.simulator.faults.add("stuck_job")
+    kustomer.simulator.faults.add("500", path_pattern="/bulk$", nth=2)
 
     kustomer.get("/v1/customers")
     _post(kustomer)
+    refused = kustomer.post("/v1/customers/bulk", json=[])
+    lost = kustomer.post("/v1/customers/bulk", json=[{}])
 
-    assert fault.fired == 0
+    assert (refused.status_code, lost.status_code, fault.fired) == (400, 500, 0)
+    kustomer.submit("POST", "/v1/customers/bulk", [{}])
+    assert fault.fired == 1
 
 
 def test_an_unknown_kind_is_refused(kustomer: Any) -> None:
