@@ -122,7 +122,7 @@ def test_a_trickle_of_states_holds_no_record_back(tmp_path: Path) -> None:
         feeder.start()
         config = Runner(simulator, tmp_path).config()
         with os.fdopen(read, "rb") as stdin, redirect_stdout(io.StringIO()):
-            FastTarget(config=config).listen(stdin)
+            FastTarget(config=config).listen(stdin)  # type: ignore[arg-type]
         feeder.join()
     assert loaded.is_set()
 
