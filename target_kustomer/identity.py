@@ -37,7 +37,7 @@ class Identities:
             return self._ids.get(object_type, keys[0].kind, keys[0].value)
 
     def remember(self, object_type: ObjectType, keys: Sequence[MatchKey], kustomer_id: str) -> None:
-        """Keep the id of what was written or found under the record's first key."""
+        """Keep the id of what bears the record's first key."""
         if not keys:
             return
         with self._lock:
@@ -79,6 +79,8 @@ class Identities:
                 )
             if found:
                 resource = found[0]
+                if keys[0] in known_keys(object_type, resource.id, resource.attributes):
+                    self.remember(object_type, keys, resource.id)
                 clash = _clash(resource, passed) if object_type == "customer" else None
                 return clash or resource
             passed += alike

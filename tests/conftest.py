@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from target_kustomer.simulator import Simulator
 from tests.guarantees.tally import Tally
@@ -28,6 +29,19 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    """Properties are held by the same examples in every run, by new ones in a full grid."""
+    settings.register_profile(
+        "sample",
+        max_examples=150,
+        derandomize=True,
+        database=None,
+        deadline=None,
+        suppress_health_check=[HealthCheck.too_slow],
+    )
+    settings.register_profile(
+        "full", settings.get_profile("sample"), max_examples=10_000, derandomize=False
+    )
+    settings.load_profile("full" if config.getoption("--full-grid") else "sample")
     config.pluginmanager.register(Tally(config.getoption("--guarantees-report")), "tally")
 
 

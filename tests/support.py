@@ -154,11 +154,13 @@ class Runner:
     def __call__(
         self, messages: Iterable[Mapping[str, Any]] | bytes | socket.socket, **settings: Any
     ) -> Result:
-        """Run the target in this process; a socket is its stdin as it is."""
+        """Run the target in this process; it reads the messages one by one, or the socket."""
         self._runs += 1
         source: Any = messages
-        if not isinstance(messages, socket.socket):
-            source = io.BytesIO(messages if isinstance(messages, bytes) else to_lines(messages))
+        if isinstance(messages, bytes):
+            source = io.BytesIO(messages)
+        elif not isinstance(messages, socket.socket):
+            source = (to_lines([message]) for message in messages)
         config = self.config(**settings)
         out, log = io.StringIO(), io.StringIO()
         handler = logging.StreamHandler(log)

@@ -69,7 +69,6 @@ class Creating:
             self._decide_created(work, ours.id)
             return None
         if isinstance(found, Resource):
-            self._services.identities.remember(self._object, keys, found.id)
             if uncertain and bears(self._object, found, payload):
                 self._decide_created(work, found.id)
                 return None
@@ -94,8 +93,7 @@ class Creating:
 
     def _decide_created(self, work: Work, kustomer_id: str | None) -> None:
         records = work.identity.records
-        if kustomer_id:
-            self._services.identities.remember(self._object, work.identity.keys, kustomer_id)
+        self._delivery.written(work, kustomer_id)
         self._verdicts.decide(records[:1], Verdict.CREATED)
         rest = Verdict.SKIPPED if self._settings.mode == "create" else Verdict.UPDATED
         self._verdicts.decide(records[1:], rest)

@@ -12,10 +12,9 @@ from target_kustomer.delivery.updating import Updating
 from target_kustomer.delivery.verdicts import Verdicts, link_parts
 from target_kustomer.delivery.waves import Identity, split_into_waves
 from target_kustomer.delivery.work import Delivery, Services, Work
-from target_kustomer.kustomer.endpoints import Resource
-from target_kustomer.mapping.keys import known_keys
+from target_kustomer.mapping.keys import LASTING_KINDS, known_keys
 from target_kustomer.mapping.merging import merge_attributes
-from target_kustomer.models import Outcome, PreparedRecord, Rejection, Verdict
+from target_kustomer.models import Outcome, PreparedRecord, Reason, Rejection, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -44,12 +43,12 @@ class BatchDelivery:
             UnreachableError, AccessError, StoppedError: See the client; the batch has no verdicts.
         """
         batch = self._delivery.flight.batch
-        kinds = batch.stream.match_kinds
-        waves = deque(split_into_waves(batch.records, kinds, self._settings.lists))
+        waves = deque(split_into_waves(batch.records, self._settings.lists))
         while waves:
             self._verdicts.again = []
             self._deliver_wave(waves.popleft(), last=not waves)
-            waves.extendleft(reversed(self._verdicts.again))
+            again = sorted(self._verdicts.again, key=lambda wave: wave[0].ordinal)
+            waves.extendleft(reversed(again))
         if self._object == "company":
             self._note_companies()
         return self._verdicts.outcomes
@@ -62,14 +61,14 @@ class BatchDelivery:
         works = [work for work in located if work.identity.records]
         found = [work for work in works if work.id]
         found += self._creating.create([work for work in works if not work.id])
-        found.sort(key=lambda work: work.identity.records[0].source.ordinal)
+        found.sort(key=lambda work: work.identity.ordinal)
         self._updating.update(found, last=last)
 
     def _locate(self, identity: Identity) -> Work | None:
         """The identity with its Kustomer id, as far as it must be known before a create."""
         keys = identity.keys
         remembered = self._services.identities.remembered(self._object, keys)
-        if remembered:
+        if remembered and keys[0].kind in LASTING_KINDS:
             return self._delivery.met(Work(identity, remembered))
         if not self._must_look(identity):
             return Work(identity)
@@ -79,7 +78,6 @@ class BatchDelivery:
             return None
         if found is None:
             return self._not_met(identity)
-        self._services.identities.remember(self._object, keys, found.id)
         return self._delivery.met(Work(identity, found.id, found))
 
     def _must_look(self, identity: Identity) -> bool:
@@ -94,63 +92,63 @@ class BatchDelivery:
     def _not_met(self, identity: Identity) -> Work | None:
         if self._settings.mode != "update":
             return Work(identity)
-        self._verdicts.decide(identity.records, Verdict.SKIPPED)
+        looked_for = set(identity.keys)
+        for single in identity.singly():
+            if looked_for.issuperset(single.keys):
+                self._verdicts.decide(single.records, Verdict.SKIPPED)
+            else:
+                self._verdicts.again.append([single])
         return None
 
     def _link(self, works: Sequence[Work]) -> None:
         """Resolve the companies that customers name; records without theirs are rejected."""
-        named = [
-            record.mapped.link
-            for work in works
-            for record in self._deciding(work)
-            if record.mapped.link and any(link_parts(record))
-        ]
-        links = self._services.links.resolve(named, self._settings.missing_company)
+        found = self._services.links.find(link for work in works for link in self._named(work))
+        if self._settings.mode == "create":
+            for work in works:
+                self._skip_if_met(work, found)
+        links = [link for work in works for link in self._named(work)]
+        absent = [link for link in dict.fromkeys(links) if found[link] is None]
+        found |= self._services.links.supply(absent, self._settings.missing_company)
         for work in works:
-            records = work.identity.records
-            deciding = self._deciding(work)
-            kept = [linked for record in deciding if (linked := self._linked(record, links))]
-            if len(kept) == len(deciding):
-                work.identity.records = [*kept, *records[len(deciding) :]]
-                continue
-            # The rest may be another record without the keys of what was rejected.
-            rest = replace(work.identity, records=[*kept, *records[len(deciding) :]])
-            self._verdicts.again += [[single] for single in rest.singly()]
+            self._apply_links(work, found)
+
+    def _apply_links(self, work: Work, found: Mapping[CompanyLink, Linked]) -> None:
+        for link in self._named(work):
+            linked = found[link]
+            if isinstance(linked, Rejection):
+                if len(work.identity.records) == 1:
+                    self._services.links.note_missed(link)
+                self._verdicts.refuse(work.identity, linked)
+                work.identity.records = []
+                return
+        work.identity.records = [_linked(record, found) for record in work.identity.records]
+
+    def _skip_if_met(self, work: Work, found: Mapping[CompanyLink, Linked]) -> None:
+        """What is in Kustomer already is skipped, whatever becomes of the company it names."""
+        linked = (str, type(None)) if self._settings.missing_company == "ignore" else str
+        if all(isinstance(found[link], linked) for link in self._named(work)):
+            return
+        identity = work.identity
+        there = self._services.identities.find(self._object, identity.keys, identity.external_id)
+        if there and not (isinstance(there, Rejection) and there.reason is Reason.REFUSED):
+            self._delivery.met(work)
             work.identity.records = []
 
-    def _deciding(self, work: Work) -> Sequence[PreparedRecord]:
-        """The records whose values are to be sent; in mode ``create`` the first wins."""
-        records = work.identity.records
-        return records[:1] if self._settings.mode == "create" else records
+    def _named(self, work: Work) -> list[CompanyLink]:
+        """The companies that the work's records name."""
+        links = [record.mapped.link for record in self._sent(work) if any(link_parts(record))]
+        return [link for link in links if link]
 
-    def _linked(
-        self, record: PreparedRecord, links: Mapping[CompanyLink, Linked]
-    ) -> PreparedRecord | None:
-        """The record with its company, or None where it has its verdict without one."""
-        link = record.mapped.link
-        if link is None:
-            return record
-        company = links.get(link)
-        if not isinstance(company, Rejection):
-            return _with_company(record, company)
-        if self._settings.mode == "create" and self._is_there(record):
-            self._verdicts.decide([record], Verdict.SKIPPED)
-            return None
-        self._services.links.note_missed(link)
-        self._verdicts.reject(record, company)
-        return None
-
-    def _is_there(self, record: PreparedRecord) -> bool:
-        external_id = record.mapped.attributes.get("externalId")
-        found = self._services.identities.find(self._object, record.keys, external_id)
-        return isinstance(found, Resource)
+    def _sent(self, work: Work) -> list[PreparedRecord]:
+        """The records that are sent: in mode ``create`` the first wins."""
+        return work.identity.records[: 1 if self._settings.mode == "create" else None]
 
     def _merge(self, work: Work) -> None:
         work.attributes = reduce(
             lambda earlier, later: merge_attributes(
                 self._object, earlier, later, self._settings.lists
             ),
-            [dict(record.mapped.attributes) for record in self._deciding(work)],
+            [dict(record.mapped.attributes) for record in self._sent(work)],
             {},
         )
 
@@ -168,9 +166,11 @@ class BatchDelivery:
         links.note_rejected(batch.rejected_keys)
 
 
-def _with_company(record: PreparedRecord, company_id: str | None) -> PreparedRecord:
+def _linked(record: PreparedRecord, found: Mapping[CompanyLink, Linked]) -> PreparedRecord:
     """The record with its company among the attributes: an id, or null where it unlinks."""
-    if company_id is None and any(link_parts(record)):
+    link = record.mapped.link
+    company_id = found.get(link) if link else None
+    if link is None or (company_id is None and any(link_parts(record))):
         return record
     attributes = {**record.mapped.attributes, "company": company_id}
     return replace(record, mapped=replace(record.mapped, attributes=attributes))

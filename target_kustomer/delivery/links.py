@@ -30,6 +30,8 @@ class CompanyLinks:
         self._bulk = bulk
         self._lock = threading.Lock()
         self._ids: Recent[str] = Recent()
+        self._names: Recent[str] = Recent()
+        self._bearers: Recent[str] = Recent()
         self._rejected: Recent[MatchKey] = Recent()
         self._missed: Recent[int] = Recent()
         self.replayable = 0
@@ -50,6 +52,12 @@ class CompanyLinks:
         with self._lock:
             self.replayable += sum(self._missed.pop(key.kind, key.value) or 0 for key in keys)
 
+    def note_named(self, company_id: str, name: str) -> None:
+        """The run has given a company this name: it has lost another, or shares this one now."""
+        with self._lock:
+            self._names.put(normalise_name(name), company_id)
+            self._bearers.put(company_id, normalise_name(name))
+
     def note_missed(self, link: CompanyLink) -> None:
         """A customer was rejected since its company is not in Kustomer."""
         key = link_keys(link)[0]
@@ -57,29 +65,36 @@ class CompanyLinks:
             missed = self._missed.get(key.kind, key.value) or 0
             self._missed.put(missed + 1, key.kind, key.value)
 
-    def resolve(
-        self, links: Iterable[CompanyLink], missing: MissingCompany
+    def find(self, links: Iterable[CompanyLink]) -> dict[CompanyLink, Linked]:
+        """Each company's id, or why it cannot be told; None where Kustomer has none."""
+        return {link: self._find(link) for link in dict.fromkeys(links)}
+
+    def supply(
+        self, links: Sequence[CompanyLink], missing: MissingCompany
     ) -> dict[CompanyLink, Linked]:
-        """Find each company; create those that are missing, where the settings say so."""
-        resolved: dict[CompanyLink, Linked] = {}
-        absent: list[CompanyLink] = []
-        for link in dict.fromkeys(links):
-            linked = self._find(link)
-            if linked is None:
-                absent.append(link)
-            else:
-                resolved[link] = linked
+        """What becomes of links whose company is not in Kustomer: it is made, if so set."""
         if missing == "ignore":
-            return resolved | dict.fromkeys(absent)
+            return dict.fromkeys(links)
         if missing == "create":
-            return resolved | self._create(absent)
-        return resolved | {link: self._missing(link) for link in absent}
+            return self._create(links)
+        return {link: self._missing(link) for link in links}
 
     def _remembered(self, link: CompanyLink) -> str | None:
         """The id that this run has found for the link, or has itself written."""
+        keys = link_keys(link)
+        remembered = self._identities.remembered("company", keys)
+        if remembered and keys[0].kind != "name":
+            return remembered
         with self._lock:
-            company_id = self._ids.get(link.id, link.external_id, link.name)
-        return company_id or self._identities.remembered("company", link_keys(link))
+            company_id = remembered or self._ids.get(link.id, link.external_id, link.name)
+            return company_id if company_id and self._means(link.name or "", company_id) else None
+
+    def _means(self, name: str, company_id: str) -> bool:
+        """Whether a company that was found by its name still is the only one of that name."""
+        name = normalise_name(name)
+        return (self._names.get(company_id) or name) == name and (
+            self._bearers.get(name) or company_id
+        ) == company_id
 
     def _find(self, link: CompanyLink) -> str | Rejection | None:
         if company_id := self._remembered(link):

@@ -27,6 +27,10 @@ class _Open:
     batch: Batch
     after: set[_Open] = field(default_factory=set)
 
+    def shares(self, claims: set[Claim]) -> bool:
+        """Whether the batch may write one of these key values."""
+        return not self.batch.writes.isdisjoint(claims)
+
     def comes_after(self, other: _Open) -> bool:
         return other in self.after or any(each.comes_after(other) for each in self.after)
 
@@ -119,12 +123,15 @@ class Packer:
     def _in_order(self, stream: Stream, writes: set[Claim], reads: set[Claim]) -> _Open:
         """The stream's open batch, behind all others that hold one of these key values."""
         opened = self._open.get(stream.name) or self._begin(stream)
-        before = [
-            other
-            for other in self._open.values()
-            if other is not opened
-            and not (other.batch.writes.isdisjoint(writes) and other.batch.writes.isdisjoint(reads))
-        ]
+        others = [other for other in self._open.values() if other is not opened]
+        before = [other for other in others if other.shares(writes | reads)]
+        if opened.shares(writes):
+            # Records that share nothing may be one through an earlier one of this batch.
+            before += [
+                other
+                for other in others
+                if other.comes_after(opened) and other.shares(opened.batch.writes)
+            ]
         if any(other.comes_after(opened) for other in before):
             self._flush(opened)
             opened = self._begin(stream)

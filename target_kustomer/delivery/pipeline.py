@@ -39,6 +39,7 @@ class Flight:
         self._ids: set[str] = set()
         self._located = threading.Event()
         self._landed = threading.Event()
+        self._has_tried = False
         self._crashed = False
 
     def await_turn(self) -> None:
@@ -50,23 +51,28 @@ class Flight:
     def await_trial(self) -> None:
         """Let earlier batches of the stream try alone until Kustomer takes anything of it.
 
-        A fault of the whole stream then costs the org no flood of requests.
+        A fault of the whole stream then costs the org no flood of requests. Once its turn has come,
+        a flight goes on to its end, so that all that it was refused is told.
 
         Raises:
             ConfigurationError: They were all refused.
         """
+        if self._has_tried:
+            return
         trial = self.batch.stream.trial
         for flight in self._ahead:
             if flight.batch.stream.trial is trial:
                 flight.await_landing(unless=trial.accepted)
         trial.check()
+        self._has_tried = True
 
     def claim(self, ids: Iterable[str]) -> set[str]:
         """Claim Kustomer ids for an update; which of them an earlier flight held until now.
 
         Records may be one customer without sharing a key value in the stream (one matched by
         external id, one by e-mail). So an update waits until each earlier flight knows what it
-        updates, and for those that update the same.
+        updates, and for those that update the same; what was read before may be old then. A flight
+        that has landed is told of once: what is read afterwards is what it left.
         """
         wanted = set(ids)
         self._ids |= wanted
@@ -76,7 +82,13 @@ class Flight:
             if shared:
                 flight.await_landing()
                 held |= shared
+        self._ahead = tuple(each for each in self._ahead if not each.has_landed)
         return held
+
+    @property
+    def has_landed(self) -> bool:
+        """Whether every record of this flight has its verdict."""
+        return self._landed.is_set()
 
     def await_location(self) -> set[str]:
         """Wait until this flight knows what it updates: the ids."""

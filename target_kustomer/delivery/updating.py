@@ -10,12 +10,12 @@ from target_kustomer.delivery.results import ItemResult, ItemState
 from target_kustomer.delivery.verdicts import refusal, unconfirmed
 from target_kustomer.exceptions import NotFoundError, RefusedError
 from target_kustomer.mapping.attributes import ATTRIBUTES, SINGLE_UPDATE_ONLY, Items, for_write
-from target_kustomer.mapping.keys import known_keys
+from target_kustomer.mapping.keys import LASTING_KINDS, known_keys
 from target_kustomer.mapping.merging import merge_list, over_limit
 from target_kustomer.models import Reason, Rejection, Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
     from target_kustomer.delivery.work import Delivery, Work
 
@@ -35,7 +35,6 @@ class Updating:
         self._verdicts = delivery.verdicts
         self._object = delivery.object_type
         self._settings = delivery.settings
-        self._trial = delivery.flight.batch.stream.trial
 
     def update(self, works: Sequence[Work], *, last: bool) -> None:
         """Update; each work gets its verdicts, or goes again.
@@ -44,17 +43,18 @@ class Updating:
             works: Identities whose Kustomer id is known.
             last: Whether no later wave of the batch will update anything.
         """
-        held = self._delivery.flight.claim(work.id for work in works if work.id)
-        if last and not self._verdicts.again:
-            self._delivery.flight.located()
+        known = [work for work in works if self._is_known(work)]
+        held = self._delivery.flight.claim(work.id for work in known if work.id)
         current: dict[str, Work] = {}
-        for work in works:
+        for work in known:
             if work.id in held:
                 work.current = None
             if work.id in current:
                 self._verdicts.again.append([work.identity])
-            elif work.id:
+            elif work.id and self._is_known(work):
                 current[work.id] = work
+        if last and not self._verdicts.again:
+            self._delivery.flight.located()
         prepared = [work for work in current.values() if self._prepare_update(work)]
         singly = [
             work for work in prepared if SINGLE_UPDATE_ONLY[self._object] & set(work.attributes)
@@ -68,27 +68,47 @@ class Updating:
         for work, result in zip(bulk, results, strict=True):
             self._updated(work, result)
 
+    def _is_known(self, work: Work) -> bool:
+        """Read what Kustomer holds where it matters; False where it is another record's by now."""
+        if work.current or not self._must_read(work):
+            return True
+        work.current = self._services.kustomer.read(self._object, work.id or "")
+        if work.current and work.identity.keys[0] in known_keys(
+            self._object, work.current.id, work.current.attributes
+        ):
+            return True
+        self._vanished(work)
+        return False
+
+    def _must_read(self, work: Work) -> bool:
+        """Whether an update depends on what is there, or the id may be another record's by now."""
+        may_have_moved = work.identity.keys[0].kind not in LASTING_KINDS
+        return may_have_moved or bool(self._merged_lists(work)) or self._keeps_company(work)
+
+    def _merged_lists(self, work: Work) -> set[str]:
+        if self._settings.lists == "replace":
+            return set()
+        return set(work.attributes) & _LISTS[self._object]
+
+    def _keeps_company(self, work: Work) -> bool:
+        return self._object == "customer" and "company" not in work.attributes
+
     def _prepare_update(self, work: Work) -> bool:
         """Make the attributes such that nothing is lost that the stream says nothing of."""
         work.attributes = for_write(self._object, work.attributes, "update")
-        lists = set(work.attributes) & _LISTS[self._object]
-        merges = bool(lists) and self._settings.lists == "merge"
-        keeps_company = self._object == "customer" and "company" not in work.attributes
-        if (merges or keeps_company) and not self._read_current(work):
-            return False
         if _bears_external_id(work):
             del work.attributes["externalId"]
         if not work.attributes:
             self._verdicts.decide(work.identity.records, Verdict.UNCHANGED)
             return False
-        if work.current and keeps_company and work.current.company_id:
+        if work.current and self._keeps_company(work) and work.current.company_id:
             work.attributes["company"] = work.current.company_id
-        return self._merge_lists(work, lists) if merges else True
+        return self._merge_lists(work)
 
-    def _merge_lists(self, work: Work, lists: Iterable[str]) -> bool:
+    def _merge_lists(self, work: Work) -> bool:
         """Keep the items that Kustomer holds; False where a list would be over its limit."""
         held = work.current.attributes if work.current else {}
-        for name in lists:
+        for name in self._merged_lists(work):
             work.attributes[name] = merge_list(name, held.get(name) or [], work.attributes[name])
             if over_limit(name, work.attributes[name]):
                 detail = "with what Kustomer holds, the list would be over its limit"
@@ -98,32 +118,16 @@ class Updating:
                 return False
         return True
 
-    def _read_current(self, work: Work) -> bool:
-        """Read what Kustomer holds, unless it was just read; False where it is another's now."""
-        if work.current is None and work.id:
-            work.current = self._services.kustomer.read(self._object, work.id)
-            borne = (
-                known_keys(self._object, work.id, work.current.attributes)
-                if work.current
-                else frozenset()
-            )
-            if borne.isdisjoint(work.identity.keys):
-                self._vanished(work)
-                return False
-        return True
-
     def _update_singly(self, work: Work) -> None:
         try:
-            self._services.kustomer.update(self._object, work.id or "", work.attributes)
+            self._delivery.update_singly(work)
         except NotFoundError:
             self._vanished(work)
         except RefusedError as error:
             state = ItemState.DUPLICATE if error.duplicate else ItemState.REFUSED
             result = ItemResult(state, detail=error.detail, status=error.status)
-            self._trial.refuse(1)
             self._verdicts.refuse(work.identity, refusal(result))
         else:
-            self._trial.accepted.set()
             self._decide_updated(work)
 
     def _updated(self, work: Work, result: ItemResult) -> None:
@@ -147,8 +151,7 @@ class Updating:
             self._verdicts.refuse(work.identity, unconfirmed())
 
     def _decide_updated(self, work: Work) -> None:
-        if work.id:
-            self._services.identities.remember(self._object, work.identity.keys, work.id)
+        self._delivery.written(work, work.id)
         self._verdicts.decide(work.identity.records, Verdict.UPDATED)
 
     def _vanished(self, work: Work) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from target_kustomer.exceptions import RefusedError
 from target_kustomer.models import Verdict
 
 if TYPE_CHECKING:
@@ -78,6 +79,30 @@ class Delivery:
         results = self.services.bulk.run(verb, self.object_type, payloads, trial.accepted.set)
         trial.refuse(sum(result.status is not None for result in results))
         return results
+
+    def update_singly(self, work: Work) -> None:
+        """Update what bulk jobs do not take, in the stream's turn.
+
+        Raises:
+            NotFoundError: There is no such object.
+            RefusedError: Kustomer refuses the attributes.
+        """
+        trial = self.flight.batch.stream.trial
+        self.flight.await_trial()
+        try:
+            self.services.kustomer.update(self.object_type, work.id or "", work.attributes)
+        except RefusedError as error:
+            trial.refuse(not error.duplicate)
+            raise
+        trial.accepted.set()
+
+    def written(self, work: Work, kustomer_id: str | None) -> None:
+        """Remember what is in Kustomer now, for the records to come."""
+        if not kustomer_id:
+            return
+        self.services.identities.remember(self.object_type, work.identity.keys, kustomer_id)
+        if self.object_type == "company" and (name := work.attributes.get("name")):
+            self.services.links.note_named(kustomer_id, name)
 
     def met(self, work: Work) -> Work | None:
         """The record is in Kustomer: there is something to update, but for mode ``create``."""

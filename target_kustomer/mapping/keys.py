@@ -35,6 +35,9 @@ KEY_ATTRIBUTES: Mapping[MatchKind, tuple[str, ...]] = {
 }
 """The attributes that bear a key; the shared lists are no identifiers [API §13]."""
 
+LASTING_KINDS: frozenset[MatchKind] = frozenset({"id", "externalId"})
+"""Keys that an object keeps; an address, a number or a name may be another one's by now."""
+
 
 def normalise_name(name: str) -> str:
     """A company's name as it is compared: NFC, trimmed, without case."""

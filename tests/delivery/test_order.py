@@ -1,3 +1,5 @@
+"""What comes later on stdin is what stands in the end, whatever overtakes what on the way."""
+
 from __future__ import annotations
 
 import random
@@ -5,20 +7,38 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.support import COMPANIES, CUSTOMERS, TEXT, record, schema, state
+from target_kustomer.simulator import Simulator
+from tests.guarantees.fasttime import FastTarget, fast_time
+from tests.support import (
+    COMPANIES,
+    CUSTOMERS,
+    TEXT,
+    Runner,
+    record,
+    schema,
+    state,
+    wait_until,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from tests.support import Runner
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
 
 SMALL = {"batch_size_rows": 3, "max_parallel_requests": 8}
+ALONE = {"batch_size_rows": 1, "max_parallel_requests": 8}
 
 
 @pytest.fixture
 def run(start: Callable[..., Runner]) -> Runner:
     """Against jobs that overtake each other."""
     return start(job_seconds=0.01, job_jitter_seconds=0.1)
+
+
+@pytest.fixture
+def fast(tmp_path: Path) -> Iterator[Runner]:
+    """In fast time, so that a job may be slow."""
+    with Simulator(clock=fast_time, rate_limit=1_000_000, object_limit=1_000_000) as simulator:
+        yield Runner(simulator, tmp_path, FastTarget)
 
 
 def test_the_last_value_of_each_identity_wins_over_many_batches(run: Runner) -> None:
@@ -160,56 +180,101 @@ def test_one_customer_under_keys_that_share_no_value_is_kept_in_order(run: Runne
     assert org.overlapping_jobs() == []
 
 
-@pytest.mark.parametrize("seed", range(2))
-def test_any_mixture_of_streams_ends_as_if_sent_one_by_one(run: Runner, seed: int) -> None:
-    draw = random.Random(seed)
-    firms, people = [f"e{n}" for n in range(4)], [f"c{n}" for n in range(6)]
-    size = {"size": {"type": "integer"}}
-    columns = {**CUSTOMERS, "company_id": TEXT, "company_name": TEXT}
-    messages = [
-        schema("companies", {**COMPANIES, **size}),
-        schema("customers", columns),
-        schema("shop-customers", columns),
-    ]
-    ages: dict[str, int] = {}
-    sizes: dict[str, int] = {}
-    linked: dict[str, str] = {}
-    for number in range(60):
-        firm, person = draw.choice(firms), draw.choice(people)
-        if draw.random() < 0.3:
-            messages.append(record("companies", id=firm, name=f"Firm {firm}", size=number))
-            sizes[firm] = number
-            continue
-        row: dict[str, Any] = {"id": person, "email": f"{person}@example.com", "age": number}
-        if draw.random() < 0.5:
-            row |= {"company_id": firm, "company_name": f"Firm {firm}"}
-            linked[person] = firm
-        ages[person] = number
-        messages.append(record(draw.choice(["customers", "shop-customers"]), **row))
-        if draw.random() < 0.1:
-            messages.append(state(number))
-    result = run(
-        [*messages, state("end")],
-        streams={"shop-customers": {"match_on": ["email"], "fields": {"id": None}}},
-        missing_company="create",
-        **{**SMALL, "batch_size_rows": draw.choice([1, 2, 5])},
+SHOP = {"shop-customers": {"fields": {"id": None}, "match_on": ["email"]}}
+
+
+def test_records_that_only_a_third_one_makes_one_customer_keep_their_order(fast: Runner) -> None:
+    """The second stream's record comes between two of the first, and shares a value with one."""
+    fast.simulator.faults.add("slow_job", nth=2, seconds=60)
+    columns = {**CUSTOMERS, "work_email": TEXT}
+    result = fast(
+        [
+            schema("customers", columns),
+            schema("shop-customers", columns),
+            record("customers", id="1", email="a@example.com", work_email="b@example.com"),
+            record("shop-customers", email="b@example.com", age=1),
+            record("customers", email="a@example.com", age=2),
+        ],
+        streams=SHOP,
     )
-    org = run.simulator.org
     assert result.exit_code == 0, result.error
-    assert result.rejected == []
-    assert org.overlapping_jobs() == []
-    names = {each.id: each.attributes["externalId"] for each in org.companies}
-    address = {each.attributes["emails"][0]["email"]: each for each in org.customers}
-    assert len(org.customers) == len(ages)
-    assert {
-        key.partition("@")[0]: each.attributes["custom"]["ageNum"] for key, each in address.items()
-    } == ages
-    assert {
-        key.partition("@")[0]: names[each.company] for key, each in address.items() if each.company
-    } == linked
-    found = {each.attributes["externalId"]: each.attributes.get("custom") for each in org.companies}
-    assert {
-        key: (custom or {})["sizeNum"] for key, custom in found.items() if key in sizes
-    } == sizes
-    assert len(found) == len(org.companies)
-    assert result.states[-1] == "end"
+    [ann] = fast.simulator.org.customers
+    assert ann.attributes["custom"] == {"ageNum": 2}
+
+
+def test_a_customer_that_became_another_one_keeps_its_place(run: Runner) -> None:
+    """An agent merges two customers; the records of both are on their way."""
+    org = run.simulator.org
+    first = org.add_customer({"externalId": "1", "name": "Old"})
+    second = org.add_customer({"externalId": "2", "name": "Old"})
+
+    def messages() -> Iterator[dict[str, Any]]:
+        yield schema("customers", CUSTOMERS)
+        yield record("customers", id="1", age=1)
+        wait_until(lambda: first.updates == 1)
+        org.merge(first.id, second.id)
+        run.simulator.faults.add("500", method="GET", path_pattern="externalId=1$", times=2)
+        yield record("customers", id="1", name="Earlier")
+        yield record("customers", id="2", name="Later")
+
+    result = run(messages(), **ALONE)
+    assert result.counts() == {"updated": 3}
+    assert [each.attributes["name"] for each in org.customers] == ["Later"]
+
+
+# A customer does not overtake the company that it names.
+
+ACME = {"id": "e1", "name": "Acme"}
+
+
+@pytest.mark.parametrize(
+    ("companies", "link"),
+    [
+        ([("companies", ACME)], {"company_id": "e1"}),
+        ([("companies", ACME)], {"company_name": "acme"}),
+        ([("companies", {**ACME, "name": "Old"}), ("companies", ACME)], {"company_name": "Acme"}),
+        ([("shop-companies", {"name": "Acme"})], {"company_name": "Acme"}),
+        ([("shop-companies", {"name": "Acme"}), ("companies", ACME)], {"company_id": "e1"}),
+        ([("companies", ACME), ("shop-companies", {"name": "Acme"})], {"company_name": "Acme"}),
+        ([("companies", {"id": "e0", "name": "Zero"}), ("companies", ACME)], {"company_id": "e1"}),
+    ],
+    ids=[
+        "id",
+        "name",
+        "renamed",
+        "by name alone",
+        "then with id",
+        "two streams",
+        "last of a batch",
+    ],
+)
+@pytest.mark.parametrize("batch_size", [1, 100])
+@pytest.mark.parametrize("missing_company", ["reject", "create"])
+def test_a_customer_waits_for_the_company_that_came_before_it(
+    fast: Runner,
+    companies: list[tuple[str, dict[str, str]]],
+    link: dict[str, str],
+    batch_size: int,
+    missing_company: str,
+) -> None:
+    fast.simulator.faults.add("slow_job", path_pattern="companies/bulk", times=None, seconds=20)
+    columns = {**CUSTOMERS, "company_id": TEXT, "company_name": TEXT}
+    result = fast(
+        [
+            *(schema(each, COMPANIES) for each in ("companies", "shop-companies")),
+            schema("customers", columns),
+            *(record(stream, **row) for stream, row in companies),
+            record("customers", id="1", name="Ann", **link),
+            record("customers", id="2", name="Bob"),
+        ],
+        streams={"shop-companies": {"fields": {"id": None}}},
+        batch_size_rows=batch_size,
+        missing_company=missing_company,
+    )
+    org = fast.simulator.org
+    assert result.exit_code == 0, result.reasons
+    ann, acme = org.customer(external_id="1"), org.company(name="Acme")
+    assert ann is not None
+    assert acme is not None
+    assert ann.company == acme.id
+    assert len(org.companies) == len({row["name"] for _, row in companies} - {"Old"})

@@ -20,7 +20,7 @@ def waves_of(*records: tuple[str, ...]) -> list[list[list[int]]]:
     prepared = [prepare(ordinal, *keys) for ordinal, keys in enumerate(records)]
     return [
         [[record.source.ordinal for record in identity.records] for identity in wave]
-        for wave in split_into_waves(prepared, KINDS)
+        for wave in split_into_waves(prepared)
     ]
 
 
@@ -32,7 +32,7 @@ def waves_of(*records: tuple[str, ...]) -> list[list[list[int]]]:
         ([("1",), ("2",), ("1",)], [[[0, 2], [1]]]),
         ([("1", "a@"), ("1", "b@")], [[[0, 1]]]),
         ([("1", "a@"), ("a@",)], [[[0, 1]]]),
-        ([("a@",), ("1", "a@")], [[[0, 1]]]),
+        ([("a@",), ("1", "a@")], [[[0]], [[1]]]),
         ([("1", "a@"), ("2", "a@")], [[[0]], [[1]]]),
         ([("1", "a@"), ("2", "a@"), ("1",)], [[[0, 2]], [[1]]]),
         ([("a@",), ("b@",), ("a@", "b@")], [[[0], [1]], [[2]]]),
