@@ -33,7 +33,10 @@ def main(arguments: list[str]) -> None:
     for report in reports:
         rows |= json.loads(report.read_text(encoding="utf-8"))
     text = PAGE.read_text(encoding="utf-8")
-    before, old, after = re.split(r"(?<=<!-- table -->\n)|(?=<!-- /table -->)", text)
+    found = re.fullmatch(r"(.+<!-- table -->\n)(.*)(<!-- /table -->.+)", text, re.DOTALL)
+    if not found:
+        sys.exit("docs/guarantees.md has no place for the table")
+    before, old, after = found.groups()
     new = table(rows)
     if "--check" not in arguments:
         PAGE.write_text(before + new + after, encoding="utf-8")
