@@ -12,7 +12,7 @@ from target_kustomer.checkpoints import Checkpoints, Tickets
 from target_kustomer.delivery.bulk import BulkJobs
 from target_kustomer.delivery.deliver import BatchDelivery
 from target_kustomer.delivery.links import CompanyLinks
-from target_kustomer.delivery.lost import LostCreates
+from target_kustomer.delivery.lost import LostAnswers
 from target_kustomer.delivery.packing import Packer
 from target_kustomer.delivery.pipeline import Pipeline
 from target_kustomer.delivery.polling import JobTimes
@@ -93,7 +93,7 @@ class Run:
         )
         times = JobTimes()
         identities = Identities(kustomer)
-        lost = LostCreates(identities, times, settings.lost_answer_wait_seconds, self._clock)
+        lost = LostAnswers(identities, times, settings.lost_answer_wait_seconds, self._clock)
         bulk = BulkJobs(kustomer, lost, times, settings, self._clock)
         self.links = CompanyLinks(identities, bulk)
         services = Services(kustomer, identities, self.links, bulk, lost)

@@ -264,7 +264,8 @@ CONFIG_JSONSCHEMA: dict[str, Any] = {
             "title": "Lost answer wait",
             "description": (
                 "Seconds for which at least a company whose create was never answered is looked "
-                "for before it is sent again."
+                "for before it is sent again, and after which at the earliest a record whose "
+                "update was never answered is updated again by a later one."
             ),
         },
         "shutdown_grace_seconds": {

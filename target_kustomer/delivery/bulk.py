@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from target_kustomer.clock import Clock
-    from target_kustomer.delivery.lost import LostCreates
+    from target_kustomer.delivery.lost import LostAnswers
     from target_kustomer.delivery.polling import JobTimes
     from target_kustomer.kustomer.endpoints import Kustomer, SubmittedJob
     from target_kustomer.models import Attributes, ObjectType
@@ -71,13 +71,13 @@ class BulkJobs:
     def __init__(
         self,
         kustomer: Kustomer,
-        lost_creates: LostCreates,
+        lost_answers: LostAnswers,
         times: JobTimes,
         settings: Settings,
         clock: Clock,
     ) -> None:
         self._kustomer = kustomer
-        self._lost_creates = lost_creates
+        self._lost_answers = lost_answers
         self._times = times
         self._settings = settings
         self._clock = clock
@@ -103,6 +103,8 @@ class BulkJobs:
             AccessError: The key or its roles are refused.
         """
         run = _Run(verb, object_type, payloads, accepted)
+        if verb == "update":
+            self._lost_answers.outlast(payload["id"] for payload in payloads)
         try:
             while run.pending or run.jobs:
                 if run.pending and self._take_slot(wait=not run.jobs):
@@ -148,7 +150,7 @@ class BulkJobs:
     def _resendable(self, run: _Run, piece: _Piece) -> bool:
         """Whether Kustomer itself refuses what a lost request has created already."""
         return run.object_type == "customer" and all(
-            self._lost_creates.findable(run.object_type, run.payloads[index])
+            self._lost_answers.findable(run.object_type, run.payloads[index])
             for index in piece.indexes
         )
 
@@ -163,7 +165,7 @@ class BulkJobs:
         missing = []
         for index, result in zip(
             piece.indexes,
-            self._lost_creates.look_for(
+            self._lost_answers.look_for(
                 run.object_type, [run.payloads[index] for index in piece.indexes]
             ),
             strict=True,
@@ -194,13 +196,8 @@ class BulkJobs:
         results = read_results(batches, refs, after_lost=job.after_lost)
         run.results.update(zip(job.indexes, results, strict=True))
         if run.verb == "update" and job.after_lost:
-            self._outlast(job)
-
-    def _outlast(self, job: _Job) -> None:
-        """Hold back what comes next for these records: the lost job would undo it."""
-        remaining = self._lost_creates.wait_seconds - self._elapsed(job)
-        logger.warning("an update went unanswered: its job may still come seconds=%.0f", remaining)
-        self._clock.sleep(remaining)
+            ids = [run.payloads[index]["id"] for index in job.indexes]
+            self._lost_answers.note_update(ids, elapsed)
 
     def _await(self, job: _Job) -> Batches:
         self._clock.sleep(self._times.first_wait_seconds(self._elapsed(job)))

@@ -87,7 +87,7 @@ class Creating:
 
     def _ours(self, payload: dict[str, Any]) -> Resource | None:
         """What a lost try has written; what merely shares an identifier is somebody else."""
-        found = self._services.lost_creates.find(self._object, payload)
+        found = self._services.lost_answers.find(self._object, payload)
         mine = isinstance(found, Resource) and bears(self._object, found, payload)
         return found if isinstance(found, Resource) and mine else None
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from target_kustomer.delivery.bulk import BulkJobs, Verb
     from target_kustomer.delivery.links import CompanyLinks
-    from target_kustomer.delivery.lost import LostCreates
+    from target_kustomer.delivery.lost import LostAnswers
     from target_kustomer.delivery.pipeline import Flight
     from target_kustomer.delivery.results import ItemResult
     from target_kustomer.delivery.verdicts import Verdicts
@@ -32,7 +32,7 @@ class Services:
     identities: Identities
     links: CompanyLinks
     bulk: BulkJobs
-    lost_creates: LostCreates
+    lost_answers: LostAnswers
 
 
 @dataclass(slots=True, eq=False)
@@ -89,8 +89,10 @@ class Delivery:
         """
         trial = self.flight.batch.stream.trial
         self.flight.await_trial()
+        kustomer_id = work.id or ""
+        self.services.lost_answers.outlast([kustomer_id])
         try:
-            self.services.kustomer.update(self.object_type, work.id or "", work.attributes)
+            self.services.kustomer.update(self.object_type, kustomer_id, work.attributes)
         except RefusedError as error:
             trial.refuse(not error.duplicate)
             raise

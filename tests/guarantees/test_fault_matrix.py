@@ -103,9 +103,13 @@ def test_a_struck_run_keeps_its_promises(
         assert course.runs[0].summaries == faultless.runs[0].summaries
 
 
-def test_a_late_job_of_a_lost_update_does_not_undo_a_later_one(tmp_path: Path) -> None:
+@pytest.mark.parametrize("later", [{}, {"whatsapp": "+41446681801"}], ids=["bulk", "single"])
+def test_a_late_job_of_a_lost_update_does_not_undo_a_later_one(
+    later: dict[str, Any], tmp_path: Path
+) -> None:
     columns = schema("customers", COLUMNS["customers"])
-    versions = [record("customers", id="u1", name=name) for name in ("One", "Two")]
+    versions = [record("customers", id="u1", name="One"), record("customers", id="u1", name="Two")]
+    versions[1]["record"].update(later)
     scenario = Scenario([columns, *versions, state(2)])
     with Simulator(clock=fast_time, **SWITCHES) as simulator:
         simulator.org.add_customer({"externalId": "u1", "name": "Old"})
@@ -116,6 +120,22 @@ def test_a_late_job_of_a_lost_update_does_not_undo_a_later_one(tmp_path: Path) -
         wait_until(lambda: _no_job_is_left(simulator.org))
         assert result.counts() == {"updated": 2}
         assert audit(simulator.org, scenario, [result]) == Audit()
+
+
+def test_a_lost_update_holds_up_nothing_but_the_same_record(tmp_path: Path) -> None:
+    with Simulator(clock=fast_time, **SWITCHES) as simulator:
+        simulator.org.add_customer({"externalId": "u1", "name": "Old"})
+        simulator.faults.add("reset_after", method="PUT")
+        run = Runner(simulator, tmp_path, FastTarget)
+        messages = [
+            schema("customers", COLUMNS["customers"]),
+            record("customers", id="u1", name="One"),
+            record("customers", id="n1", name="New"),
+            state(2),
+        ]
+        result = run(messages, **{**FAULTLESS.settings, "lost_answer_wait_seconds": 1e6})
+        assert result.counts() == {"updated": 1, "created": 1}
+        assert result.states == [2]
 
 
 def play(cell: Cell, folder: Path) -> Course:
