@@ -38,18 +38,21 @@ class Admission:
         self._kustomer = kustomer
         self._interrupted = interrupted
         self._roles: frozenset[str] | None = None
+        self.org: str | None = None
+        """The id of the org that the key is of, where Kustomer tells."""
         self._metadata: dict[ObjectType, frozenset[str] | None] = {}
         self._external_ids: dict[tuple[ObjectType, str], str] = {}
         self._company_prefixes: dict[str, str] = {}
 
     def open(self) -> None:
-        """Ask Kustomer whether it takes the key, and for the key's roles.
+        """Ask Kustomer whether it takes the key, and for the key's roles and org.
 
         Raises:
             AccessError: It refuses the key.
             UnreachableError: It does not answer.
         """
-        self._roles = run_errand(self._kustomer.roles, self._interrupted)
+        key = run_errand(self._kustomer.key, self._interrupted)
+        self._roles, self.org = key.roles, key.org
 
     def custom_attributes(self, object_type: ObjectType) -> frozenset[str] | None:
         """The custom attributes that the org knows; asked once per object."""

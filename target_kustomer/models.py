@@ -141,11 +141,16 @@ class SourceRecord:
 
 @dataclass(frozen=True, slots=True)
 class PreparedRecord:
-    """A mapped record with its source and its match keys in ``match_on``'s order."""
+    """A mapped record with its source and its match keys in ``match_on``'s order.
+
+    Attributes:
+        digest: What the ledger knows the record by, as its source sent it.
+    """
 
     source: SourceRecord
     mapped: MappedRecord
     keys: tuple[MatchKey, ...]
+    digest: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -127,6 +127,15 @@ class RejectsFile:
         return self._descriptor
 
 
+def rejected_at(rejection: object) -> float | None:
+    """When a replayed record was rejected, by its ``rejection``, in UTC seconds since 1970."""
+    at = rejection.get("at") if isinstance(rejection, dict) else None
+    try:
+        return datetime.fromisoformat(at).timestamp() if isinstance(at, str) else None
+    except (ValueError, OverflowError):
+        return None
+
+
 def _one_line(raw: bytes) -> bytes:
     """Without carriage returns, which end a line for some; in JSON they are between values only."""
     return raw.replace(b"\r", b" ").strip()

@@ -5,12 +5,13 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from target_kustomer.admission import Admission
 from target_kustomer.checkpoints import Checkpoints, Tickets
 from target_kustomer.delivery.bulk import BulkJobs
 from target_kustomer.delivery.deliver import BatchDelivery
+from target_kustomer.delivery.knowledge import Knowledge
 from target_kustomer.delivery.links import CompanyLinks
 from target_kustomer.delivery.lost import LostAnswers
 from target_kustomer.delivery.packing import Packer
@@ -26,8 +27,10 @@ from target_kustomer.exceptions import (
     UnreachableError,
 )
 from target_kustomer.identity import Identities
+from target_kustomer.intake import Intake
 from target_kustomer.kustomer.client import Client
 from target_kustomer.kustomer.endpoints import Kustomer
+from target_kustomer.ledger.ledger import Ledger
 from target_kustomer.models import SourceRecord
 from target_kustomer.rejects import RejectsFile
 from target_kustomer.settings import MAX_BULK_ITEMS
@@ -35,7 +38,7 @@ from target_kustomer.settlement import Settlement
 from target_kustomer.summary import Omissions, Summary
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from target_kustomer.clock import RunClock
     from target_kustomer.delivery.batches import Batch, Stream
@@ -71,6 +74,8 @@ class Run:
         clock: RunClock,
     ) -> None:
         self.settings = settings
+        self.arrived = 0
+        """Records that stream maps have let through."""
         self.read_counts: Counter[str] = Counter()
         self.ignored: Counter[str] = Counter()
         self.filtered: Counter[str] = Counter()
@@ -96,7 +101,8 @@ class Run:
         lost = LostAnswers(identities, times, settings.lost_answer_wait_seconds, self._clock)
         bulk = BulkJobs(kustomer, lost, times, settings, self._clock)
         self.links = CompanyLinks(identities, bulk)
-        services = Services(kustomer, identities, self.links, bulk, lost)
+        self._knowledge = Knowledge(skip_unchanged=settings.skip_unchanged)
+        services = Services(kustomer, identities, self.links, bulk, lost, self._knowledge)
         self._pipeline = Pipeline(
             lambda flight: BatchDelivery(services, flight).deliver(),
             self._settlement.settle,
@@ -107,6 +113,13 @@ class Run:
         self._tickets = Tickets()
         batch_size = min(settings.batch_size_rows, MAX_BULK_ITEMS)
         self.packer = Packer(self._tickets.open, self._submit, batch_size, self._clock)
+        self.intake = Intake(
+            lambda: [*self.packer.open_batches, *self._pipeline.batches],
+            self._settlement.passed,
+            lambda state: self._settlement.checkpoint(state, self._tickets.next),
+            batch_size,
+            self._clock,
+        )
 
     # The start
 
@@ -116,12 +129,25 @@ class Run:
         Raises:
             AccessError: Kustomer refuses the key.
             UnreachableError: It does not answer.
+            ConfigurationError: The ledger cannot be used.
         """
         self._rejects.warn_of_older()
         self.admission.open()
+        if self.settings.ledger_url:
+            self._open_ledger(self.settings.ledger_url)
         self._settlement.start()
         self._pipeline.start()
         self._started = True
+
+    def _open_ledger(self, url: str) -> None:
+        ledger = Ledger(
+            url,
+            self.admission.org or self.settings.base_url,
+            resync_after_days=self.settings.resync_after_days,
+            write_seconds=self.settings.job_timeout_seconds,
+            clock=self._clock,
+        )
+        self._knowledge.ledger = self.intake.ledger = ledger
 
     # While reading
 
@@ -155,6 +181,7 @@ class Run:
             AccessError: The key lacks a role that the stream needs.
             ConfigurationError: Two streams would take the same external ids.
         """
+        self.intake.flush()
         self.admission.admit(stream, plan)
         if stream.name in self._streams:
             self.packer.flush_stream(stream.name)
@@ -163,22 +190,36 @@ class Run:
 
     def read(self, stream: str) -> SourceRecord:
         """Count a record of a stream, and keep where it came from."""
+        self.arrived += 1
         self.read_counts[stream] += 1
         source = self.line.message["stream"]
         return SourceRecord(
             stream=source,
-            ordinal=self.read_counts.total(),
+            ordinal=self.arrived,
             line_number=self.line.number,
             line=self.line.raw,
             schema_line=self._reader.schema_lines[source],
         )
 
+    def ignore(self, stream: str) -> None:
+        """Count a record of a stream that is not loaded."""
+        self.arrived += 1
+        self.ignored[stream] += 1
+
+    def record_digest(self, plan: Plan, record: Mapping[str, Any]) -> str | None:
+        """What the ledger knows a record by, where it may pass unchanged."""
+        ledger = self.intake.ledger
+        if ledger is None or not self.settings.skip_unchanged:
+            return None
+        return ledger.digests.record(plan.name, plan.read_values(record))
+
     def checkpoint(self, state: JSON) -> None:
         """A STATE was read."""
-        self._settlement.checkpoint(state, self._tickets.next)
+        self.intake.checkpoint(state)
 
     def hand_over(self, *, idle: bool) -> None:
         """Hand over the batches that have waited long enough, sooner while stdin is silent."""
+        self.intake.flush_aged(idle=idle)
         self.packer.flush_aged(idle=idle)
 
     # The end
@@ -208,6 +249,7 @@ class Run:
 
     def _flush(self) -> None:
         try:
+            self.intake.flush()
             self.packer.flush()
         except StoppedError:
             return
@@ -263,6 +305,8 @@ class Run:
         for word, counts in (("filtered", self.filtered), ("ignored", self.ignored)):
             for stream, count in counts.items():
                 logger.info("%s stream=%s records=%d", word, stream, count)
+        for stream, count in self.intake.stale.items():
+            logger.info("skipped reason=stale stream=%s records=%d", stream, count)
         self.omissions.say()
         for reason, count in self._summary.reasons():
             logger.warning("rejected reason=%s records=%d", reason, count)

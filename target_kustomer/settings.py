@@ -268,6 +268,35 @@ CONFIG_JSONSCHEMA: dict[str, Any] = {
                 "update was never answered is updated again by a later one."
             ),
         },
+        "ledger_url": {
+            "type": "string",
+            "minLength": 1,
+            "secret": True,
+            "title": "Ledger URL",
+            "description": (
+                "SQLAlchemy URL of the database that keeps what Kustomer was told, in digests: "
+                "sqlite:///FILE for one machine, postgresql+psycopg://... for several. With it "
+                "known records need no look-up and changed ones send what has changed; without "
+                "it there is none."
+            ),
+        },
+        "skip_unchanged": {
+            "type": "boolean",
+            "title": "Skip unchanged",
+            "description": (
+                "Send nothing for records that Kustomer holds as they are; by default where "
+                "there is a ledger."
+            ),
+        },
+        "resync_after_days": {
+            "type": "number",
+            "minimum": 0,
+            "default": 30,
+            "title": "Resync after days",
+            "description": (
+                "What the ledger was told longer ago than this is compared with Kustomer again."
+            ),
+        },
         "shutdown_grace_seconds": {
             "type": "number",
             "minimum": 0,
@@ -285,6 +314,9 @@ SDK_SETTINGS = frozenset(
     {"add_record_metadata", "stream_maps", "stream_map_config", "faker_config"}
 )
 """The SDK's settings that keep their meaning; those that start with flattening_ do too."""
+
+_READ_APART = {"base_url", "streams", "general", "api_key", "ledger_url", "skip_unchanged"}
+"""Of the typed settings: those whose value is made from more than their own entry and default."""
 
 _API_KEY = re.compile(r"[!-~]+")
 """What a header can hold of a bearer token."""
@@ -347,7 +379,10 @@ class Settings:
     retry_deadline_seconds: float
     job_timeout_seconds: float
     lost_answer_wait_seconds: float
+    resync_after_days: float
     shutdown_grace_seconds: float
+    ledger_url: str | None = field(repr=False, default=None)
+    skip_unchanged: bool = False
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> Settings:
@@ -363,9 +398,11 @@ class Settings:
             **{
                 each.name: _value(each.name, config.get(each.name))
                 for each in fields(cls)
-                if each.name not in {"base_url", "streams", "general", "api_key"}
+                if each.name not in _READ_APART
             },
             api_key=_api_key(config["api_key"]),
+            ledger_url=config.get("ledger_url"),
+            skip_unchanged=_skip_unchanged(config),
         )
 
     def stream(self, name: str) -> StreamSettings:
@@ -406,6 +443,11 @@ def _value(name: str, given: Any) -> Any:
         msg = f"setting {name} must be a finite number"
         raise ConfigurationError(msg)
     return int(value) if schema["type"] == "integer" else float(value)
+
+
+def _skip_unchanged(config: Mapping[str, Any]) -> bool:
+    given = config.get("skip_unchanged")
+    return bool(config.get("ledger_url")) if given is None else bool(given)
 
 
 def _api_key(key: str) -> str:

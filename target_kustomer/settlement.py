@@ -29,11 +29,23 @@ class BatchSettled:
 
 
 @dataclass(frozen=True, slots=True)
+class RecordsPassed:
+    """So many records of a stream got their verdict without being sent."""
+
+    stream: str
+    verdict: Verdict
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
 class StateRead:
     """A STATE came in when ``next_ticket`` was the next ticket to be opened."""
 
     state: JSON
     next_ticket: int
+
+
+_Event = BatchSettled | RecordsPassed | StateRead
 
 
 class Settlement:
@@ -57,7 +69,7 @@ class Settlement:
         self._summary = summary
         self._checkpoints = checkpoints
         self._failed = failed
-        self._events: queue.SimpleQueue[BatchSettled | StateRead | None] = queue.SimpleQueue()
+        self._events: queue.SimpleQueue[_Event | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="settlement", daemon=True)
 
     def start(self) -> None:
@@ -67,6 +79,10 @@ class Settlement:
     def settle(self, batch: Batch, outcomes: Sequence[Outcome]) -> None:
         """A batch has its verdicts; from any thread."""
         self._events.put(BatchSettled(batch.ticket, batch.stream.name, tuple(outcomes)))
+
+    def passed(self, stream: str, verdict: Verdict, count: int) -> None:
+        """Records have their verdict already; from the reading thread."""
+        self._events.put(RecordsPassed(stream, verdict, count))
 
     def checkpoint(self, state: JSON, next_ticket: int) -> None:
         """A STATE was read; from the reading thread."""
@@ -88,7 +104,10 @@ class Settlement:
         except BaseException as error:  # noqa: BLE001  nothing may be acknowledged after this
             self._failed(error)
 
-    def _settle(self, event: BatchSettled | StateRead) -> None:
+    def _settle(self, event: _Event) -> None:
+        if isinstance(event, RecordsPassed):
+            self._summary.count_passed(event.stream, event.verdict, event.count)
+            return
         if isinstance(event, StateRead):
             self._checkpoints.checkpoint(event.state, event.next_ticket)
             return

@@ -11,6 +11,7 @@ from typing_extensions import override
 
 from target_kustomer.delivery.batches import Stream, StreamTrial
 from target_kustomer.delivery.links import link_keys
+from target_kustomer.intake import Taken
 from target_kustomer.mapping.keys import known_keys, match_keys
 from target_kustomer.mapping.plan import Plan, compile_plan
 from target_kustomer.models import (
@@ -20,12 +21,12 @@ from target_kustomer.models import (
     PreparedRecord,
     Reason,
     Rejection,
-    SourceRecord,
     Verdict,
 )
+from target_kustomer.rejects import rejected_at
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from singer_sdk.sinks.core import BaseJSONSchemaValidator
 
@@ -106,24 +107,50 @@ class KustomerSink(UncheckedSink):
         self._run.begin_stream(self._stream, self._plan)
         self._noted: set[str] = set()
 
+    @property
+    def stream(self) -> Stream:
+        """The stream, as delivery sees it."""
+        return self._stream
+
     @override
     def process_record(self, record: dict[str, Any], context: dict[str, Any]) -> None:
-        source = self._run.read(self.stream_name)
-        if self._run.line.message["record"].get(_DELETED_AT) is not None:
-            self._run.packer.add_decided(self._stream, Outcome(source, Verdict.SKIPPED))
-            return
-        self._note_unknown(record)
-        mapped = self._plan.map_record(record)
+        message = self._run.line.message
+        deleted = message["record"].get(_DELETED_AT) is not None
+        self._run.intake.take(
+            Taken(
+                self,
+                self._run.read(self.stream_name),
+                record,
+                None if deleted else self._run.record_digest(self._plan, record),
+                deleted=deleted,
+                rejected_at=rejected_at(message.get("rejection")),
+            )
+        )
+
+    def prepare(self, taken: Taken) -> PreparedRecord | Outcome:
+        """Map the record, or say at once what becomes of it."""
+        if taken.deleted:
+            return Outcome(taken.source, Verdict.SKIPPED)
+        self._note_unknown(taken.record)
+        mapped = self._plan.map_record(taken.record)
         if isinstance(mapped, Rejection):
-            self._reject(source, mapped, record)
-            return
+            return Outcome(taken.source, Verdict.REJECTED, mapped)
         self._run.omissions.note(self.stream_name, mapped)
         keys = match_keys(mapped, self._plan.match_kinds)
         if not keys and self._stream.settings.mode != "create":
-            self._reject(source, _keyless(self._plan), record)
-            return
-        prepared = PreparedRecord(source, mapped, keys)
-        self._run.packer.add(self._stream, prepared, *self._claims(mapped, keys))
+            return Outcome(taken.source, Verdict.REJECTED, _keyless(self._plan))
+        return PreparedRecord(taken.source, mapped, keys, taken.digest)
+
+    def pack(self, taken: Taken, prepared: PreparedRecord | Outcome, known_id: str | None) -> None:
+        """Put the record into the stream's batch."""
+        packer = self._run.packer
+        if isinstance(prepared, Outcome):
+            rejected = prepared.verdict is Verdict.REJECTED
+            keys = self._rejected_keys(taken.record) if rejected else ()
+            packer.add_decided(self._stream, prepared, keys)
+        else:
+            claims = self._claims(prepared.mapped, prepared.keys)
+            packer.add(self._stream, prepared, *claims, known_id)
 
     @abc.abstractmethod
     def _claims(
@@ -131,15 +158,11 @@ class KustomerSink(UncheckedSink):
     ) -> tuple[list[Claim], list[Claim]]:
         """The key values that the record may write, and those that it reads."""
 
-    def _rejected_keys(self, record: dict[str, Any]) -> Sequence[MatchKey]:  # noqa: ARG002
+    def _rejected_keys(self, record: Mapping[str, Any]) -> Sequence[MatchKey]:  # noqa: ARG002
         """The keys by which others may name this record, although it was rejected."""
         return ()
 
-    def _reject(self, source: SourceRecord, rejection: Rejection, record: dict[str, Any]) -> None:
-        outcome = Outcome(source, Verdict.REJECTED, rejection)
-        self._run.packer.add_decided(self._stream, outcome, self._rejected_keys(record))
-
-    def _note_unknown(self, record: dict[str, Any]) -> None:
+    def _note_unknown(self, record: Mapping[str, Any]) -> None:
         for column in self._plan.unknown_columns(record):
             if column not in self._noted:
                 self._noted.add(column)
@@ -178,7 +201,7 @@ class CompanySink(KustomerSink):
         return [("company", key) for key in {*keys, *borne}], []
 
     @override
-    def _rejected_keys(self, record: dict[str, Any]) -> Sequence[MatchKey]:
+    def _rejected_keys(self, record: Mapping[str, Any]) -> Sequence[MatchKey]:
         return self._plan.keys_of_rejected(record)
 
 
@@ -187,7 +210,7 @@ class IgnoredSink(UncheckedSink):
 
     @override
     def process_record(self, record: dict[str, Any], context: dict[str, Any]) -> None:
-        self._run.ignored[self.stream_name] += 1
+        self._run.ignore(self.stream_name)
 
 
 def _keyless(plan: Plan) -> Rejection:

@@ -30,6 +30,10 @@ class Summary:
             if outcome.rejection:
                 self._reasons[outcome.rejection.reason] += 1
 
+    def count_passed(self, stream: str, verdict: Verdict, count: int) -> None:
+        """Count verdicts of records that were not sent."""
+        self._verdicts[stream][verdict] += count
+
     def settled(self, stream: str) -> int:
         """Records of the stream that have a verdict."""
         return self._verdicts[stream].total()

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -8,10 +9,29 @@ from hypothesis import HealthCheck, settings
 
 from target_kustomer.simulator import Simulator
 from tests.guarantees.tally import Tally
+from tests.postgresql import PostgreSQL, running_cluster
 from tests.support import Runner
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+
+class _Files:
+    """A database for each folder."""
+
+    def url(self, folder: Path) -> str:
+        folder.mkdir(exist_ok=True)
+        return f"sqlite:///{folder / 'ledger.db'}"
+
+
+@dataclass
+class _Server:
+    """One database for all: each test has an org of its own."""
+
+    cluster: PostgreSQL
+
+    def url(self, _: Path) -> str:
+        return self.cluster.url("postgres")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -19,6 +39,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--full-grid",
         action="store_true",
         help="run every cell of the guarantees' grids, not a sample of them (hours)",
+    )
+    parser.addoption(
+        "--ledger",
+        choices=["sqlite", "postgresql"],
+        help="give every run of the target a ledger in such a database",
     )
     parser.addoption(
         "--guarantees-report",
@@ -42,7 +67,29 @@ def pytest_configure(config: pytest.Config) -> None:
         "full", settings.get_profile("sample"), max_examples=10_000, derandomize=False
     )
     settings.load_profile("full" if config.getoption("--full-grid") else "sample")
+    if config.getoption("--ledger") == "sqlite":
+        Runner.ledger = _Files()
     config.pluginmanager.register(Tally(config.getoption("--guarantees-report")), "tally")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what a ledger changes on purpose: repeats are unchanged, dropped items go."""
+    if not config.getoption("--ledger"):
+        return
+    left_out = [each for each in items if each.get_closest_marker("without_ledger")]
+    items[:] = [each for each in items if each not in left_out]
+    config.hook.pytest_deselected(items=left_out)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def ledger_server(request: pytest.FixtureRequest) -> Iterator[None]:
+    """The database server of ``--ledger=postgresql``; its tests share a database, not an org."""
+    if request.config.getoption("--ledger") != "postgresql":
+        yield
+        return
+    with running_cluster() as cluster:
+        Runner.ledger = _Server(cluster)
+        yield
 
 
 @pytest.fixture

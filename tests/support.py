@@ -13,7 +13,7 @@ import sys
 import time
 from contextlib import redirect_stdout, suppress
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from target_kustomer.exceptions import FatalError
 from target_kustomer.target import TargetKustomer
@@ -123,6 +123,13 @@ class Result:
         return {word: count for word, count in counts.items() if count and word != "read"}
 
 
+class Ledgers(Protocol):
+    """Where the runs of a folder have their ledger."""
+
+    def url(self, folder: Path) -> str:
+        """SQLAlchemy's URL of the database."""
+
+
 class Runner:
     """Runs the target against a simulator.
 
@@ -130,7 +137,12 @@ class Runner:
         simulator: Its Kustomer.
         folder: Where configs and rejects go.
         target: What runs in this process.
+
+    Attributes:
+        ledger: Where all runs have a ledger (``--ledger``); None where they have none.
     """
+
+    ledger: ClassVar[Ledgers | None] = None
 
     def __init__(
         self,
@@ -145,6 +157,7 @@ class Runner:
 
     def config(self, **settings: Any) -> dict[str, Any]:
         return {
+            **({"ledger_url": self.ledger.url(self.folder)} if self.ledger else {}),
             "api_key": self.simulator.api_key,
             "api_url": self.simulator.url,
             "rejects_dir": str(self.folder / f"rejects-{self._runs}"),

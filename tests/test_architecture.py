@@ -19,9 +19,11 @@ BASE = {"models", "exceptions", "settings", "clock", "recent"}
 ALLOWED: dict[str, set[str]] = {
     "__main__": {"target"},
     "target": {"sinks", "run", "reader", "routing", *BASE},
-    "sinks": {"run", "delivery", "mapping", *BASE},
+    "sinks": {"run", "intake", "rejects", "delivery", "mapping", *BASE},
     "run": {
         "reader",
+        "intake",
+        "ledger",
         "admission",
         "delivery",
         "settlement",
@@ -40,7 +42,9 @@ ALLOWED: dict[str, set[str]] = {
     "checkpoints": {"models"},
     "rejects": {"models", "clock", "exceptions"},
     "summary": {"models"},
-    "delivery": {"identity", "mapping", "kustomer", *BASE},
+    "delivery": {"ledger", "identity", "mapping", "kustomer", *BASE},
+    "intake": {"ledger", *BASE},
+    "ledger": {"mapping", *BASE},
     "identity": {"mapping", "kustomer", *BASE},
     "mapping": {"models", "exceptions", "settings"},
     "kustomer": BASE,
@@ -57,17 +61,19 @@ ALLOWED: dict[str, set[str]] = {
 TYPES_ONLY = {
     ("sinks", "target"),  # the SDK hands a sink its target
     ("settlement", "delivery"),  # it takes batches, and makes none
+    ("intake", "delivery"),  # it looks at batches, and makes none
 }
 """Edges that exist for the type checker alone, and point sideways or upwards."""
 
 KEEPERS: dict[str, set[str]] = {
     "singer_sdk": {"target", "reader", "settings", "sinks"},
     "httpx": {"kustomer"},
-    "tenacity": {"kustomer"},
+    "tenacity": {"kustomer", "ledger"},
+    "sqlalchemy": {"ledger"},
     "phonenumbers": {"mapping"},
     "email_validator": {"mapping"},
     "iso3166": {"mapping"},
-    "threading": {"delivery", "settlement", "clock", "identity", "kustomer.budget"},
+    "threading": {"delivery", "settlement", "clock", "identity", "ledger", "kustomer.budget"},
     "queue": {"settlement", "delivery"},
     "time": {"clock"},
     "select": {"reader"},

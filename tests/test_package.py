@@ -61,7 +61,7 @@ def test_the_wheel_says_what_it_needs(wheel: Path) -> None:
 
     assert metadata["Requires-Python"] == ">=3.10"
     assert metadata["License-Expression"] == "Apache-2.0"
-    assert metadata.get_all("Provides-Extra") == ["simulator"]
+    assert metadata.get_all("Provides-Extra") == ["postgresql", "simulator"]
     needed = [each for each in metadata.get_all("Requires-Dist", []) if "extra ==" not in each]
     assert not [each for each in needed if each.startswith(("pytest", "starlette", "uvicorn"))]
 

@@ -80,6 +80,8 @@ class Batch:
         rejected_keys: Keys of companies that were rejected before delivery.
         writes: Key values that the batch may write.
         reads: Key values of companies that its customers name.
+        known_ids: The objects that its records mean, as far as the ledger knows.
+        obscure: Whether it is not known of one of its records whose it is.
         opened_at: When its first record came, in the clock's monotonic seconds.
     """
 
@@ -91,6 +93,8 @@ class Batch:
     rejected_keys: list[MatchKey] = field(default_factory=list)
     writes: set[Claim] = field(default_factory=set)
     reads: set[Claim] = field(default_factory=set)
+    known_ids: set[str] = field(default_factory=set)
+    obscure: bool = False
 
     def __len__(self) -> int:
         return len(self.records) + len(self.decided)

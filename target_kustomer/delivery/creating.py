@@ -27,6 +27,7 @@ class Creating:
         self._verdicts = delivery.verdicts
         self._object = delivery.object_type
         self._settings = delivery.settings
+        self._written: list[tuple[Work, str]] = []
 
     def create(self, works: Sequence[Work]) -> list[Work]:
         """Create; the works that turned out to be there already, to be updated."""
@@ -37,7 +38,10 @@ class Creating:
             self._created(work, payload, result)
             for work, payload, result in zip(ready, payloads, results, strict=True)
         )
-        return [work for work in found if work]
+        there = [work for work in found if work]
+        self._services.knowledge.settle(self._delivery.flight.batch.stream, self._written)
+        self._written = []
+        return there
 
     def _creatable(self, work: Work) -> bool:
         first = work.identity.records[0].mapped.attributes
@@ -94,6 +98,7 @@ class Creating:
     def _decide_created(self, work: Work, kustomer_id: str | None) -> None:
         records = work.identity.records
         self._delivery.written(work, kustomer_id)
+        self._written += [(work, kustomer_id)] if kustomer_id else []
         self._verdicts.decide(records[:1], Verdict.CREATED)
         rest = Verdict.SKIPPED if self._settings.mode == "create" else Verdict.UPDATED
         self._verdicts.decide(records[1:], rest)

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 from target_kustomer.delivery.creating import Creating
 from target_kustomer.delivery.updating import Updating
 from target_kustomer.delivery.verdicts import Verdicts, link_parts
-from target_kustomer.delivery.waves import Identity, split_into_waves
 from target_kustomer.delivery.work import Delivery, Services, Work
 from target_kustomer.mapping.keys import LASTING_KINDS, known_keys
 from target_kustomer.mapping.merging import merge_attributes
@@ -21,7 +20,9 @@ if TYPE_CHECKING:
 
     from target_kustomer.delivery.links import Linked
     from target_kustomer.delivery.pipeline import Flight
+    from target_kustomer.delivery.waves import Identity
     from target_kustomer.models import CompanyLink
+    from target_kustomer.settings import Lists
 
 
 class BatchDelivery:
@@ -43,7 +44,7 @@ class BatchDelivery:
             UnreachableError, AccessError, StoppedError: See the client; the batch has no verdicts.
         """
         batch = self._delivery.flight.batch
-        waves = deque(split_into_waves(batch.records, self._settings.lists))
+        waves = deque(self._services.knowledge.waves(batch.stream, batch.records))
         while waves:
             self._verdicts.again = []
             self._deliver_wave(waves.popleft(), last=not waves)
@@ -54,7 +55,12 @@ class BatchDelivery:
         return self._verdicts.outcomes
 
     def _deliver_wave(self, identities: Sequence[Identity], *, last: bool) -> None:
-        located = [work for identity in identities if (work := self._locate(identity))]
+        known = self._services.knowledge.ids(self._object, [each.keys for each in identities])
+        located = [
+            work
+            for identity, known_id in zip(identities, known, strict=True)
+            if (work := self._locate(identity, known_id))
+        ]
         self._link(located)
         for work in located:
             self._merge(work)
@@ -64,9 +70,16 @@ class BatchDelivery:
         found.sort(key=lambda work: work.identity.ordinal)
         self._updating.update(found, last=last)
 
-    def _locate(self, identity: Identity) -> Work | None:
+    @property
+    def _lists(self) -> Lists:
+        """How the lists of one identity's records come together."""
+        return self._services.knowledge.lists(self._settings)
+
+    def _locate(self, identity: Identity, known_id: str | None) -> Work | None:
         """The identity with its Kustomer id, as far as it must be known before a create."""
         keys = identity.keys
+        if known_id and not identity.relocated:
+            return self._delivery.met(Work(identity, known_id))
         remembered = self._services.identities.remembered(self._object, keys)
         if remembered and keys[0].kind in LASTING_KINDS:
             return self._delivery.met(Work(identity, remembered))
@@ -144,13 +157,12 @@ class BatchDelivery:
         return work.identity.records[: 1 if self._settings.mode == "create" else None]
 
     def _merge(self, work: Work) -> None:
-        work.attributes = reduce(
-            lambda earlier, later: merge_attributes(
-                self._object, earlier, later, self._settings.lists
-            ),
+        work.wanted = reduce(
+            lambda earlier, later: merge_attributes(self._object, earlier, later, self._lists),
             [dict(record.mapped.attributes) for record in self._sent(work)],
             {},
         )
+        work.attributes = dict(work.wanted)
 
     def _note_companies(self) -> None:
         """Customers that name a rejected company are told so, and when it has come since."""

@@ -67,6 +67,7 @@ class Packer:
         record: PreparedRecord,
         writes: Iterable[Claim],
         reads: Iterable[Claim] = (),
+        known_id: str | None = None,
     ) -> None:
         """Put a record into its stream's batch.
 
@@ -75,9 +76,12 @@ class Packer:
             record: The record.
             writes: Key values under which it may be written.
             reads: Key values of the company that it names.
+            known_id: The object that it means, where the ledger knows.
         """
         opened = self._in_order(stream, set(writes), set(reads))
         opened.batch.records.append(record)
+        opened.batch.known_ids.update([known_id] if known_id else ())
+        opened.batch.obscure |= known_id is None
         self._flush_if_full(opened)
 
     def add_decided(
@@ -116,9 +120,9 @@ class Packer:
                 self._flush(opened)
 
     @property
-    def unsent(self) -> int:
-        """Records in open batches."""
-        return sum(len(opened.batch) for opened in self._open.values())
+    def open_batches(self) -> list[Batch]:
+        """The batches that still fill."""
+        return [opened.batch for opened in self._open.values()]
 
     def _in_order(self, stream: Stream, writes: set[Claim], reads: set[Claim]) -> _Open:
         """The stream's open batch, behind all others that hold one of these key values."""

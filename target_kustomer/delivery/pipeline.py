@@ -180,6 +180,12 @@ class Pipeline:
             self._writers.update(dict.fromkeys(batch.writes, flight))
             self._changed.notify_all()
 
+    @property
+    def batches(self) -> list[Batch]:
+        """The batches that have not landed."""
+        with self._changed:
+            return [flight.batch for flight in self._flying]
+
     def close(self) -> None:
         """No more batches will come: workers leave when the queue is empty."""
         with self._changed:

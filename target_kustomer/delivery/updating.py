@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from target_kustomer.delivery.work import Delivery, Work
+    from target_kustomer.models import JSON
 
 _LISTS = {
     object_type: {name for name, each in table.items() if isinstance(each.shape, Items)}
@@ -35,6 +36,9 @@ class Updating:
         self._verdicts = delivery.verdicts
         self._object = delivery.object_type
         self._settings = delivery.settings
+        self._stream = delivery.flight.batch.stream
+        self._skips = delivery.services.knowledge.skip_unchanged
+        self._written: list[Work] = []
 
     def update(self, works: Sequence[Work], *, last: bool) -> None:
         """Update; each work gets its verdicts, or goes again.
@@ -43,12 +47,15 @@ class Updating:
             works: Identities whose Kustomer id is known.
             last: Whether no later wave of the batch will update anything.
         """
+        self._services.knowledge.compare(self._stream, works)
         known = [work for work in works if self._is_known(work)]
         held = self._delivery.flight.claim(work.id for work in known if work.id)
+        again = [work for work in known if work.id in held]
+        for work in again:
+            work.current = None
+        self._services.knowledge.compare(self._stream, again)
         current: dict[str, Work] = {}
         for work in known:
-            if work.id in held:
-                work.current = None
             if work.id in current:
                 self._verdicts.again.append([work.identity])
             elif work.id and self._is_known(work):
@@ -59,6 +66,7 @@ class Updating:
         singly = [
             work for work in prepared if SINGLE_UPDATE_ONLY[self._object] & set(work.attributes)
         ]
+        self._services.knowledge.doubt(self._stream, prepared)
         for work in singly:
             self._update_singly(work)
         bulk = [work for work in prepared if work not in singly]
@@ -67,6 +75,11 @@ class Updating:
         )
         for work, result in zip(bulk, results, strict=True):
             self._updated(work, result)
+        self._services.knowledge.settle(self._stream, [(w, w.id) for w in self._written if w.id])
+        self._services.knowledge.release(
+            self._stream, [work for work in prepared if work not in self._written]
+        )
+        self._written = []
 
     def _is_known(self, work: Work) -> bool:
         """Read what Kustomer holds where it matters; False where it is another record's by now."""
@@ -82,6 +95,10 @@ class Updating:
 
     def _must_read(self, work: Work) -> bool:
         """Whether an update depends on what is there, or the id may be another record's by now."""
+        if not work.attributes:
+            return False
+        if self._skips and not work.held.fresh:
+            return True
         may_have_moved = work.identity.keys[0].kind not in LASTING_KINDS
         return may_have_moved or bool(self._merged_lists(work)) or self._keeps_company(work)
 
@@ -98,18 +115,51 @@ class Updating:
         work.attributes = for_write(self._object, work.attributes, "update")
         if _bears_external_id(work):
             del work.attributes["externalId"]
+        if self._skips:
+            self._leave_missing(work)
         if not work.attributes:
             self._verdicts.decide(work.identity.records, Verdict.UNCHANGED)
+            self._services.knowledge.recognise(self._stream, work)
             return False
         if work.current and self._keeps_company(work) and work.current.company_id:
             work.attributes["company"] = work.current.company_id
         return self._merge_lists(work)
 
+    def _leave_missing(self, work: Work) -> None:
+        """Leave of the attributes what Kustomer, where it has been read, does not hold."""
+
+        def is_there(name: str, value: JSON) -> bool:
+            if not work.current or not bears(self._object, work.current, {name: value}):
+                return False
+            if name not in _LISTS[self._object]:
+                return True
+            there = work.current.attributes.get(name) or []
+            if self._settings.lists == "replace":
+                return len(there) == len(value or [])
+            merged = merge_list(name, self._kept(work, name, there), value)
+            return merged == merge_list(name, there, [])
+
+        left: dict[str, JSON] = {}
+        for name, value in work.attributes.items():
+            if name == "custom":
+                parts = {k: v for k, v in (value or {}).items() if not is_there(name, {k: v})}
+                left |= {name: parts} if parts else {}
+            elif not is_there(name, value):
+                left[name] = value
+        if left and "company" in work.attributes:
+            left["company"] = work.attributes["company"]
+        work.attributes = left
+
+    def _kept(self, work: Work, name: str, items: Sequence[JSON]) -> list[JSON]:
+        """The items of a list without those that the source has dropped."""
+        return self._services.knowledge.kept(self._stream, work, name, items)
+
     def _merge_lists(self, work: Work) -> bool:
         """Keep the items that Kustomer holds; False where a list would be over its limit."""
         held = work.current.attributes if work.current else {}
         for name in self._merged_lists(work):
-            work.attributes[name] = merge_list(name, held.get(name) or [], work.attributes[name])
+            there = self._kept(work, name, held.get(name) or [])
+            work.attributes[name] = merge_list(name, there, work.attributes[name])
             if over_limit(name, work.attributes[name]):
                 detail = "with what Kustomer holds, the list would be over its limit"
                 self._verdicts.refuse(
@@ -152,12 +202,14 @@ class Updating:
 
     def _decide_updated(self, work: Work) -> None:
         self._delivery.written(work, work.id)
+        self._written.append(work)
         self._verdicts.decide(work.identity.records, Verdict.UPDATED)
 
     def _vanished(self, work: Work) -> None:
         """The id is no longer this record's (deleted, merged, moved): locate it anew, once."""
         identity = work.identity
         self._services.identities.forget(self._object, identity.keys)
+        self._services.knowledge.forget(work.id or "")
         if identity.relocated:
             detail = "the record vanished from Kustomer while it was updated: replay it"
             self._verdicts.refuse(identity, Rejection(Reason.REFUSED, detail=detail))

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from target_kustomer.mapping.keys import first_keys
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
@@ -69,21 +71,34 @@ class _Placed:
         same_name = kind != "name" or _external_id(record) == self.identity.external_id
         return same_name and {key for key in record.keys if key.kind == kind} <= self.keys
 
+    def takes(self, record: PreparedRecord, *, one_source: bool) -> bool:
+        """Whether the record goes together with these."""
+        known = first_keys(record.keys) == first_keys(self.identity.keys)
+        return self.is_found_by(record) and (known or not one_source)
+
 
 def split_into_waves(
-    records: Iterable[PreparedRecord], lists: Lists = "merge"
+    records: Iterable[PreparedRecord], lists: Lists = "merge", *, one_source: bool = False
 ) -> list[list[Identity]]:
     """Group the records into identities, and those into waves that share no key value.
 
     Records are one identity when the later one would find what the earlier ones have left. Those
     that share a key value without being one identity go in waves, one after the other, in
     stdin's order.
+
+    Args:
+        records: In stdin's order.
+        lists: What becomes of the keys of a list when a later record has others.
+        one_source: Whether only records that are known by the same keys are one identity.
     """
     placed: list[_Placed] = []
     last: dict[MatchKey, _Placed] = {}
     for record in records:
         hits = list({id(last[key]): last[key] for key in record.keys if key in last}.values())
-        if len(hits) == 1 and hits[0].is_found_by(record):
+        same = len(hits) == 1 and hits[0].is_found_by(record)
+        if same and not (
+            one_source and first_keys(record.keys) != first_keys(hits[0].identity.keys)
+        ):
             [place] = hits
         else:
             wave = 1 + max((hit.wave for hit in hits), default=-1)

@@ -6,12 +6,14 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from target_kustomer.exceptions import RefusedError
+from target_kustomer.ledger.ledger import Held
 from target_kustomer.models import Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from target_kustomer.delivery.bulk import BulkJobs, Verb
+    from target_kustomer.delivery.knowledge import Knowledge
     from target_kustomer.delivery.links import CompanyLinks
     from target_kustomer.delivery.lost import LostAnswers
     from target_kustomer.delivery.pipeline import Flight
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from target_kustomer.delivery.waves import Identity
     from target_kustomer.identity import Identities
     from target_kustomer.kustomer.endpoints import Kustomer, Resource
+    from target_kustomer.ledger.digests import Digest
     from target_kustomer.models import ObjectType
     from target_kustomer.settings import StreamSettings
 
@@ -33,6 +36,7 @@ class Services:
     links: CompanyLinks
     bulk: BulkJobs
     lost_answers: LostAnswers
+    knowledge: Knowledge
 
 
 @dataclass(slots=True, eq=False)
@@ -43,13 +47,19 @@ class Work:
         identity: Its records; those that are rejected alone leave it.
         id: Kustomer's id, where it is known.
         current: What Kustomer holds, where it has been read.
-        attributes: What is to be sent: its records' attributes, merged.
+        wanted: Its records' attributes, merged.
+        attributes: What is to be sent: those that Kustomer is not known to hold.
+        held: What the ledger knows of it.
+        digests: The digests of all that is wanted, where there is a ledger.
     """
 
     identity: Identity
     id: str | None = None
     current: Resource | None = None
+    wanted: dict[str, Any] = field(default_factory=dict)
     attributes: dict[str, Any] = field(default_factory=dict)
+    held: Held = field(default_factory=Held)
+    digests: dict[str, Digest] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,17 +54,31 @@ class SubmittedJob:
     after_lost: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Key:
+    """The API key.
+
+    Attributes:
+        roles: Its roles, or None where Kustomer does not tell.
+        org: The id of its org, or None where Kustomer does not tell.
+    """
+
+    roles: frozenset[str] | None
+    org: str | None
+
+
 class Kustomer:
     """The API of one org."""
 
     def __init__(self, client: Client) -> None:
         self._client = client
 
-    def roles(self) -> frozenset[str] | None:
-        """The roles of the key, or None where Kustomer does not tell; any key may ask [API §1]."""
+    def key(self) -> Key:
+        """What the key is; any key may ask [API §1]."""
         data = self._get("check of the key", "/auth/tokens/current")["data"]
         roles = data["attributes"].get("roles")
-        return None if roles is None else frozenset(roles)
+        org = ((data.get("relationships") or {}).get("org") or {}).get("data") or {}
+        return Key(None if roles is None else frozenset(roles), org.get("id"))
 
     def custom_attributes(self, object_type: ObjectType) -> frozenset[str] | None:
         """The custom attributes that the org has defined, or None where the key may not ask."""

@@ -47,7 +47,7 @@ class Assembly:
         self._object_type = stream.object_type
         self._settings = stream.settings
         self._key_attributes = key_attributes
-        self._prefixes = {
+        self.prefixes = {
             Target("externalId"): stream.settings.external_id_prefix,
             Target("company", "externalId"): company_external_id_prefix,
         }
@@ -90,8 +90,8 @@ class Assembly:
         if items is not None:
             return partial(coerce_items, items, item_type=part)
         shape = value_of(self._object_type, target)
-        if target in self._prefixes:
-            return partial(_prefixed, _coercer_of(shape), self._prefixes[target])
+        if target in self.prefixes:
+            return partial(_prefixed, _coercer_of(shape), self.prefixes[target])
         if isinstance(shape, Structure):
             return _coercer_of(shape)
         if target == Target("company", "name") and self._settings.missing_company == "ignore":

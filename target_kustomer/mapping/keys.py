@@ -71,6 +71,11 @@ def match_keys(mapped: MappedRecord, kinds: Sequence[MatchKind]) -> tuple[MatchK
     return tuple(dict.fromkeys(found))
 
 
+def first_keys(keys: Sequence[MatchKey]) -> Sequence[MatchKey]:
+    """The keys of the first kind, which decide whose a record is."""
+    return [key for key in keys if key.kind == keys[0].kind]
+
+
 def known_keys(
     object_type: ObjectType, kustomer_id: str, attributes: Attributes
 ) -> frozenset[MatchKey]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import dataclass
+from hashlib import blake2b
+from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
 from target_kustomer.mapping.assembly import Assembly
@@ -20,9 +22,14 @@ from target_kustomer.models import MappedRecord
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from target_kustomer.mapping.schema import Column
+    from target_kustomer.mapping.targets import Target
     from target_kustomer.models import MatchKey, MatchKind, ObjectType, Rejection
     from target_kustomer.settings import StreamSettings
 
+
+_NO_COLUMN = ("no such column",)
+"""No value of JSON; in a digest it is the same in every run."""
 
 _KEY_BEARERS = {name for names in KEY_ATTRIBUTES.values() for name in names}
 
@@ -40,6 +47,8 @@ class Plan:
         known_columns: The columns that the SCHEMA has.
         countries: The paths at which a record names its country, the surest first.
         default_region: The country of phone numbers where neither they nor the record name one.
+        name: What tells this plan from every other one, in this and in other runs.
+        read_columns: The columns on which anything that is sent depends.
     """
 
     columns: tuple[tuple[str, str | None], ...]
@@ -50,6 +59,12 @@ class Plan:
     known_columns: frozenset[str]
     countries: tuple[tuple[str, ...], ...]
     default_region: str | None
+    name: str
+    read_columns: tuple[str, ...]
+
+    def read_values(self, record: Mapping[str, Any]) -> list[object]:
+        """All that decides what becomes of a record, as its source sends it."""
+        return [record.get(column, _NO_COLUMN) for column in self.read_columns]
 
     def map_record(self, record: Mapping[str, Any]) -> MappedRecord | Rejection:
         """The record in Kustomer's terms, or why it cannot be; never raises."""
@@ -143,6 +158,9 @@ def compile_plan(  # noqa: PLR0913 - all that a SCHEMA message and the settings 
         ),
     )
     region = settings.default_phone_region
+    groups = assembly.groups(targeted)
+    paths = [source.path for group in groups for source in group.sources]
+    countries = tuple(column.path for column in rules.countries)
     return Plan(
         columns=tuple(
             (column.name, None if target is None else target.label) for column, target in placed
@@ -150,8 +168,23 @@ def compile_plan(  # noqa: PLR0913 - all that a SCHEMA message and the settings 
         warnings=tuple(rules.warnings),
         external_id_column=rules.external_id_column,
         match_kinds=kinds,
-        groups=assembly.groups(targeted),
+        groups=groups,
         known_columns=frozenset(given.columns),
-        countries=tuple(column.path for column in rules.countries),
+        countries=countries,
         default_region=region.upper() if region else None,
+        name=_name(given, targeted, assembly),
+        read_columns=tuple(dict.fromkeys(path[0] for path in (*paths, *countries))),
     )
+
+
+def _name(stream: Stream, placed: Sequence[tuple[Column, Target]], assembly: Assembly) -> str:
+    """A digest of all that decides what a plan makes of a record, the release included."""
+    parts = (
+        metadata.version("target-kustomer"),
+        stream.name,
+        stream.object_type,
+        stream.settings,
+        assembly.prefixes,
+        [(column.path, column.type, target) for column, target in placed],
+    )
+    return blake2b(repr(parts).encode(), digest_size=16).hexdigest()

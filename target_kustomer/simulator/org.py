@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import threading
 from typing import TYPE_CHECKING, Any
 
@@ -44,7 +45,7 @@ class Org:
         self.custom = CustomAttributes(switches)
         self.poison = PoisonRules()
         self.queue = JobQueue(switches, clock, self._write_item)
-        self.id = "5f6500000000000000000001"
+        self.id = secrets.token_hex(12)
         self._store = Store(switches)
 
     @property

@@ -311,6 +311,7 @@ def test_many_customers_of_a_missing_company_create_it_once(
     assert org.overlapping_jobs() == []
 
 
+@pytest.mark.without_ledger
 def test_a_company_stream_meets_the_company_that_a_customer_created(
     start: Callable[..., Runner],
 ) -> None:

@@ -188,6 +188,7 @@ def test_a_value_after_a_null_stands(simulator: Simulator, run: Runner) -> None:
     assert (ann.attributes["name"], ann.attributes["custom"]) == ("A", {"ageNum": 2})
 
 
+@pytest.mark.without_ledger
 @pytest.mark.parametrize(
     ("lists", "emails", "tags"),
     [
@@ -281,6 +282,7 @@ def test_records_that_share_a_key_but_are_not_one_identity_go_one_after_the_othe
     assert simulator.org.overlapping_jobs() == []
 
 
+@pytest.mark.without_ledger
 def test_an_identity_may_move_between_its_keys_within_a_batch(
     simulator: Simulator, run: Runner
 ) -> None:

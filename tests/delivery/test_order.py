@@ -155,6 +155,7 @@ def test_state_never_passes_a_record_that_is_still_in_flight(run: Runner) -> Non
     assert max(result.states) < 29
 
 
+@pytest.mark.without_ledger
 def test_one_customer_under_keys_that_share_no_value_is_kept_in_order(run: Runner) -> None:
     """Only Kustomer knows that the external id and the address are the same customer's."""
     org = run.simulator.org

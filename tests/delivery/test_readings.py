@@ -145,6 +145,7 @@ def test_the_main_job_ends_in_the_same_world(
     assert run.simulator.org.overlapping_jobs() == []
 
 
+@pytest.mark.without_ledger
 @pytest.mark.parametrize(
     "switches", [{}, {"lists_merged": True}, {"cleared_as_null": True}], ids=str
 )

@@ -94,6 +94,7 @@ def test_a_merged_list_over_its_limit_rejects_the_record(
     assert ann.attributes["name"] == "Old"
 
 
+@pytest.mark.without_ledger
 def test_a_full_list_takes_what_it_holds_already(simulator: Simulator, run: Runner) -> None:
     simulator.org.add_customer({"externalId": "1", "emails": FULL})
     message = record("customers", id="1", email="OLD3@example.com")

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
+
 from tests.support import COMPANIES, CUSTOMERS, TEXT, customers, record, schema, state
 
 if TYPE_CHECKING:
@@ -20,6 +22,7 @@ def test_new_customers_are_created_and_the_state_follows(simulator: Simulator, r
     assert stored.attributes["custom"] == {"ageNum": 7}
 
 
+@pytest.mark.without_ledger
 def test_a_second_run_updates_in_place(simulator: Simulator, run: Runner) -> None:
     messages = [schema("customers", CUSTOMERS), *customers(120)]
     run(messages)

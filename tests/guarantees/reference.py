@@ -40,6 +40,9 @@ _NO_COMPANY = {"company_missing", "company_rejected", "company_ambiguous", "comp
 Email = tuple[str, "str | None"]
 """An address and its type."""
 
+Source = tuple[str, ...]
+"""A record of the source through its versions: the stream, and the keys that it is known by."""
+
 
 @dataclass(eq=False)
 class Thing:
@@ -53,6 +56,7 @@ class Thing:
     number: int | None = None
     note: str | None = None
     company: Thing | None = None
+    sent: dict[tuple[str, Source], set[str]] = field(default_factory=dict)
 
     @property
     def keys(self) -> list[set[str]]:
@@ -65,7 +69,11 @@ class Thing:
 
     def told(self) -> str:
         """All that it says, for comparisons."""
-        told = {**vars(self), "company": self.company.told() if self.company else None}
+        told = {
+            **vars(self),
+            "sent": None,
+            "company": self.company.told() if self.company else None,
+        }
         return str(sorted(told.items()))
 
 
@@ -94,14 +102,18 @@ class Reference:
         modes: The mode of each stream.
         options: The settings ``nulls``, ``lists`` and ``missing_company``.
         companies, customers: What Kustomer holds.
+        remembers: Whether the items of a list that a source drops are removed.
     """
 
     modes: Mapping[str, str]
     options: Mapping[str, str]
     companies: list[Thing]
     customers: list[Thing]
+    remembers: bool = False
+    _source: Source = field(default=(), init=False)
 
     def send(self, stream: str, row: Mapping[str, Any]) -> Expected:
+        self._source = (stream, *_first_keys(stream, row))
         send = self._send_company if stream.endswith("companies") else self._send_customer
         return send(self.modes[stream], row)
 
@@ -156,10 +168,10 @@ class Reference:
         if faults:
             return _rejected(*faults, *(_NO_COMPANY if faults & _NO_COMPANY else ()))
         before = found if isinstance(found, Thing) else Thing()
-        customer = replace(before)
+        customer = replace(before, sent=dict(before.sent))
         self._write(customer, row, "age")
-        customer.emails = self._emails(customer.emails, row)
-        customer.phones = self._list(customer.phones, keys[2])
+        customer.emails = self._emails(customer, row)
+        customer.phones = self._list(customer, "phones", customer.phones, keys[2])
         if self._says(row, "name"):
             customer.name = row["name"]
         if company is not ...:
@@ -210,24 +222,46 @@ class Reference:
         if "tags" in row:
             cleared = self.options["nulls"] == "clear" and self.options["lists"] == "replace"
             held = [] if cleared and not row["tags"] else thing.tags
-            thing.tags = self._list(held, _tags(row["tags"]))
+            thing.tags = self._list(thing, "tags", held, _tags(row["tags"]))
 
     def _says(self, row: Mapping[str, Any], column: str) -> bool:
         return column in row and (row[column] is not None or self.options["nulls"] == "clear")
 
-    def _list(self, held: list[str], given: Iterable[str]) -> list[str]:
+    def _list(self, thing: Thing, name: str, held: list[str], given: Sequence[str]) -> list[str]:
         if self.options["lists"] == "replace":
             return list(dict.fromkeys(given)) or held
-        return list(dict.fromkeys([*given, *held]))
+        dropped = self._dropped(thing, name, given)
+        return list(dict.fromkeys([*given, *(each for each in held if each not in dropped)]))
 
-    def _emails(self, held: list[Email], row: Mapping[str, Any]) -> list[Email]:
+    def _dropped(self, thing: Thing, name: str, given: Iterable[str]) -> set[str]:
+        """The items that this source has sent before, and nobody sends any more."""
+        sent = set(given)
+        if not self.remembers or not sent:
+            return set()
+        others = [
+            each
+            for (of, source), items in thing.sent.items()
+            if of == name and source != self._source
+            for each in items
+        ]
+        dropped = thing.sent.get((name, self._source), set()) - sent - set(others)
+        thing.sent[name, self._source] = sent
+        return dropped
+
+    def _emails(self, thing: Thing, row: Mapping[str, Any]) -> list[Email]:
+        held = thing.emails
         given: dict[str, Email] = {}
         for column, kind in (("email", None), ("work_email", "work")):
             if address := row.get(column):
                 given.setdefault(address.casefold(), (address, kind))
         if self.options["lists"] == "replace":
             return list(given.values()) or held
-        old = {address.casefold(): (address, kind) for address, kind in held}
+        dropped = self._dropped(thing, "emails", given)
+        old = {
+            address.casefold(): (address, kind)
+            for address, kind in held
+            if address.casefold() not in dropped
+        }
         merged = {
             key: (old[key][0], kind or old[key][1]) if key in old else (address, kind)
             for key, (address, kind) in given.items()
@@ -243,6 +277,12 @@ def _keys(row: Mapping[str, Any]) -> list[list[str]]:
         [each.casefold() for each in (row.get("email"), row.get("work_email")) if each],
         [phone] if phone else [],
     ]
+
+
+def _first_keys(stream: str, row: Mapping[str, Any]) -> list[str]:
+    if stream.endswith("companies"):
+        return [f"id {row['id']}"] if row.get("id") else [(row.get("name") or "").casefold()]
+    return next((each for each in _keys(row) if each), [])
 
 
 def _share(some: Iterable[set[str]], others: Iterable[set[str]]) -> bool:

@@ -75,6 +75,7 @@ def test_a_full_disk_holds_the_state_back(
     assert "No space left" in result.error
 
 
+@pytest.mark.without_ledger
 def test_a_file_that_may_not_grow_holds_the_state_back(run: Runner, tally: Tally) -> None:
     with run.start(**IN_PAIRS) as running:
         resource.prlimit(running.process.pid, resource.RLIMIT_FSIZE, (ROOM, ROOM))

@@ -208,7 +208,10 @@ def check(run: Runner, world: World) -> None:
     org = run.simulator.org
     _prepare(org, world)
     modes = {each: world.modes.get(each, "upsert") for each in STREAMS}
-    reference = Reference(modes, {**OPTIONS, **world.options}, **held(org))
+    options = {**OPTIONS, **world.options}
+    things = held(org)
+    reference = Reference(modes, options, things["companies"], things["customers"])
+    reference.remembers = run.ledger is not None
     expected = [reference.send(*row) for row in world.rows]
     entries = {each: {**entry, "mode": modes[each]} for each, entry in STREAMS.items()}
     with stdin(to_lines(world.messages), world.cuts) as source:
@@ -216,11 +219,18 @@ def check(run: Runner, world: World) -> None:
             source, streams=entries, max_rejected_records=-1, **world.options, **world.delivery
         )
     assert result.exit_code == 0, result.error
-    assert verdicts(world, expected, result) == {each: result.counts(each) for each in STREAMS}
+    counts = {each: _known_or_sent(result.counts(each)) for each in STREAMS}
+    assert verdicts(world, expected, result) == counts
     told = {kind: sorted(each.told() for each in things) for kind, things in held(org).items()}
     assert told == {kind: sorted(each.told() for each in getattr(reference, kind)) for kind in told}
     assert result.states == sorted({*result.states} & world.states)
     assert result.states[-1:] == sorted(world.states)[-1:]
+
+
+def _known_or_sent(counts: Mapping[str, int]) -> dict[str, int]:
+    """The counts of a run, where it is the ledger's matter whether something had to be sent."""
+    sent = Counter({each: count for each, count in counts.items() if each != "unchanged"})
+    return dict(+(sent + Counter(updated=counts.get("unchanged", 0))))
 
 
 def _prepare(org: Org, world: World) -> None:

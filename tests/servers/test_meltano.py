@@ -11,7 +11,7 @@ import pytest
 
 if TYPE_CHECKING:
     from target_kustomer.simulator import Simulator
-    from tests.servers.conftest import PostgreSQL
+    from tests.postgresql import PostgreSQL
 
 pytestmark = [pytest.mark.servers, pytest.mark.xdist_group("servers")]
 

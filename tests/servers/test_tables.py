@@ -7,7 +7,8 @@ import pytest
 
 if TYPE_CHECKING:
     from target_kustomer.simulator import Simulator
-    from tests.servers.conftest import Pipe, PostgreSQL
+    from tests.postgresql import PostgreSQL
+    from tests.servers.conftest import Pipe
     from tests.support import Result
 
 pytestmark = [pytest.mark.servers, pytest.mark.xdist_group("servers")]

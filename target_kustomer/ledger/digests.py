@@ -1,0 +1,146 @@
+"""Keyed digests: what the ledger keeps instead of values. Pure."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from hashlib import blake2b
+from typing import TYPE_CHECKING
+
+from target_kustomer.mapping.items import identity
+from target_kustomer.mapping.targets import list_of
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable, Mapping, Sequence
+
+    from target_kustomer.models import JSON, Attributes, MatchKey, ObjectType
+    from target_kustomer.settings import Lists
+
+_IDENTITY_BYTES = 16
+"""Of an identity or a record: no two of a thousand million are alike (birthday bound 1e-20)."""
+
+_VALUE_BYTES = 8
+"""Of a value, which is compared with one other value only."""
+
+
+@dataclass(frozen=True, slots=True)
+class Digest:
+    """A value as the ledger keeps it.
+
+    Attributes:
+        value: The digest of the whole value; empty where it is not certain.
+        items: The digests of the identities of a merged list's items.
+    """
+
+    value: str
+    items: tuple[str, ...] = ()
+
+    def doubted(self, held: Digest | None) -> Digest | None:
+        """What is certain while a write of this value is on its way: for lists, their items."""
+        items = {**dict.fromkeys(held.items if held else ()), **dict.fromkeys(self.items)}
+        return Digest("", tuple(items)) if items else None
+
+
+class Digests:
+    """Makes the digests of one org.
+
+    Args:
+        key: The random key of the ledger.
+        org: The org's id; the same values in two orgs have other digests.
+    """
+
+    def __init__(self, key: bytes, org: str) -> None:
+        self._key = key
+        self._org = org
+
+    def identity(self, object_type: ObjectType, key: MatchKey) -> str:
+        """An identity, by one of its match keys."""
+        return self._digest(("identity", object_type, key.kind, key.value), _IDENTITY_BYTES)
+
+    def source(self, stream: str, keys: Sequence[MatchKey]) -> str:
+        """A record of a source through all its versions: its stream, and what it is known by."""
+        return self._digest((stream, *((key.kind, key.value) for key in keys)), _VALUE_BYTES)
+
+    def record(self, plan: str, values: Sequence[object]) -> str:
+        """A record as the source sends it, under a plan."""
+        return self._digest((plan, *values), _IDENTITY_BYTES)
+
+    def attributes(
+        self,
+        object_type: ObjectType,
+        kustomer_id: str,
+        attributes: Attributes,
+        *,
+        source: str,
+        lists: Lists,
+    ) -> dict[str, Digest]:
+        """The digests of what a source says of an object, by attribute.
+
+        Custom attributes stand for themselves. Where lists are merged, each source has its own
+        items in them: what one drops another may still send.
+        """
+        digests: dict[str, Digest] = {}
+        for name, value in attributes.items():
+            if name == "custom":
+                digests |= {
+                    custom_name(each): Digest(self._value(kustomer_id, each, part))
+                    for each, part in (value or {}).items()
+                }
+            elif lists == "merge" and list_of(object_type, name):
+                digests[list_name(name, source)] = Digest(
+                    self._value(kustomer_id, name, value),
+                    tuple(self.item(object_type, kustomer_id, name, each) for each in value or ()),
+                )
+            else:
+                digests[name] = Digest(self._value(kustomer_id, name, value))
+        return digests
+
+    def item(self, object_type: ObjectType, kustomer_id: str, name: str, item: JSON) -> str:
+        """What makes an item of a list that item, however it is spelled."""
+        items = list_of(object_type, name)
+        same: Hashable = identity(items, item) if items else item
+        return self._digest((kustomer_id, name, "item", same), _VALUE_BYTES)
+
+    def _value(self, kustomer_id: str, name: str, value: JSON) -> str:
+        plain = json.dumps(value, sort_keys=True, default=str)
+        return self._digest((kustomer_id, name, plain), _VALUE_BYTES)
+
+    def _digest(self, parts: tuple[object, ...], size: int) -> str:
+        text = repr((self._org, *parts)).encode("utf-8", "surrogatepass")
+        return blake2b(text, digest_size=size, key=self._key).hexdigest()
+
+
+def custom_name(name: str) -> str:
+    """A custom attribute among the others."""
+    return f"custom.{name}"
+
+
+def list_name(name: str, source: str) -> str:
+    """A merged list as one source sends it."""
+    return f"{name}@{source}"
+
+
+def changed(
+    attributes: Attributes,
+    digests: Mapping[str, Digest],
+    held: Mapping[str, Digest],
+    *,
+    source: str,
+) -> dict[str, JSON]:
+    """The attributes, custom ones each by itself, that are not held as they are to be sent."""
+
+    def differs(name: str) -> bool:
+        known = held.get(name)
+        return known is None or known.value != digests[name].value
+
+    found: dict[str, JSON] = {}
+    for name, value in attributes.items():
+        if name == "custom":
+            parts = {k: v for k, v in (value or {}).items() if differs(custom_name(k))}
+            if parts:
+                found[name] = parts
+        else:
+            as_list = list_name(name, source)
+            if differs(as_list if as_list in digests else name):
+                found[name] = value
+    return found

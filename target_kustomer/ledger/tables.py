@@ -1,0 +1,164 @@
+"""The ledger's tables, and how a database becomes one (SQLAlchemy)."""
+
+from __future__ import annotations
+
+import secrets
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sa
+from sqlalchemy import exc
+
+from target_kustomer.exceptions import ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+VERSION = 1
+"""Of the tables; counted up with each migration."""
+
+_BUSY_SECONDS = 60
+"""How long one process waits for another one's transaction (SQLite)."""
+
+metadata = sa.MetaData()
+
+about = sa.Table(
+    "target_kustomer_ledger",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("version", sa.Integer, nullable=False),
+    sa.Column("digest_key", sa.String(64), nullable=False),
+)
+"""One row: the version, and the key of all digests."""
+
+identities = sa.Table(
+    "target_kustomer_identities",
+    metadata,
+    sa.Column("identity", sa.String(32), primary_key=True),
+    sa.Column("org", sa.String(64), nullable=False),
+    sa.Column("kustomer_id", sa.String(64), nullable=False),
+    sa.Column("record", sa.String(32), index=True),
+    sa.Column("revision", sa.Integer, nullable=False),
+)
+"""Whom a match key means, and the record that was confirmed last under it.
+
+That record is what Kustomer holds while the object has the same revision.
+"""
+
+objects = sa.Table(
+    "target_kustomer_objects",
+    metadata,
+    sa.Column("org", sa.String(64), primary_key=True),
+    sa.Column("kustomer_id", sa.String(64), primary_key=True),
+    sa.Column("attributes", sa.JSON, nullable=False),
+    sa.Column("revision", sa.Integer, nullable=False),
+    sa.Column("writer", sa.String(32)),
+    sa.Column("written_at", sa.Float, nullable=False),
+    sa.Column("confirmed_at", sa.Float, nullable=False),
+)
+"""What was confirmed of an object.
+
+``writer`` is the run whose write is on its way, empty where there are two of them. Times are UTC
+seconds since 1970.
+"""
+
+_MIGRATIONS: Mapping[int, Callable[[sa.Connection], None]] = {}
+"""What makes tables of a version those of the next one."""
+
+
+def open_database(url: str) -> tuple[sa.Engine, bytes]:
+    """Connect, make or migrate the tables; the database and the key of its digests.
+
+    Raises:
+        ConfigurationError: There is no such database, it cannot be used, or is of a newer version.
+    """
+    try:
+        engine = _engine(url)
+    except (exc.ArgumentError, exc.NoSuchModuleError, ValueError):
+        msg = "setting ledger_url is no SQLAlchemy URL (sqlite:///FILE, postgresql+psycopg://...)"
+        raise ConfigurationError(msg) from None
+    except ImportError as error:
+        msg = (
+            f"setting ledger_url needs a driver that is not installed ({error.name}): for "
+            "PostgreSQL pip install 'target-kustomer[postgresql]'"
+        )
+        raise ConfigurationError(msg) from None
+    try:
+        _create(engine)
+        with engine.begin() as connection:
+            row = connection.execute(sa.select(about.c.version, about.c.digest_key)).one()
+            _migrate(connection, row.version)
+            for table in metadata.sorted_tables:  # of a foreign database, columns may be missing
+                connection.execute(sa.select(table).limit(0))
+        return engine, bytes.fromhex(row.digest_key)
+    except (exc.SQLAlchemyError, ValueError) as error:
+        raise unusable(error) from None
+
+
+def unusable(error: Exception) -> ConfigurationError:
+    """The error of a database in words without an address, a password or a value."""
+    driver = getattr(error, "orig", None)
+    what = type(driver or error).__name__
+    return ConfigurationError(
+        f"the ledger cannot be used ({what}): check that ledger_url names a database of this "
+        "target that can be reached and written; a corrupt one may be deleted, what it knew is "
+        "then looked up again"
+    )
+
+
+def _engine(url: str) -> sa.Engine:
+    parsed = sa.make_url(url)
+    if parsed.get_backend_name() != "sqlite":
+        return sa.create_engine(parsed, pool_pre_ping=True)
+    if not parsed.database or parsed.database == ":memory:":
+        msg = "setting ledger_url names no file: sqlite:///FILE"
+        raise ConfigurationError(msg)
+    if not parsed.database.startswith("file:"):
+        with suppress(OSError):  # SQLite's own error is the better one
+            Path(parsed.database).touch(mode=0o600)
+    engine = sa.create_engine(parsed, connect_args={"timeout": _BUSY_SECONDS})
+    sa.event.listen(engine, "connect", _prepare_sqlite)
+    sa.event.listen(engine, "begin", _begin_sqlite)
+    return engine
+
+
+def _prepare_sqlite(connection: Any, _: object) -> None:
+    connection.isolation_level = None  # the driver would begin transactions too late
+    connection.execute("PRAGMA journal_mode=WAL")
+    connection.execute("PRAGMA synchronous=FULL")
+
+
+def _begin_sqlite(connection: sa.Connection) -> None:
+    """Writers take their turn at the start, or they could be refused in the middle."""
+    if connection.get_execution_options().get("isolation_level") != "AUTOCOMMIT":
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+def _create(engine: sa.Engine) -> None:
+    """Make what is missing; another process may be doing the same."""
+    try:
+        _create_missing(engine)
+    except exc.DBAPIError:
+        _create_missing(engine)
+
+
+def _create_missing(engine: sa.Engine) -> None:
+    metadata.create_all(engine)
+    with engine.begin() as connection:
+        if connection.execute(sa.select(about.c.id)).first() is None:
+            row = {"id": 1, "version": VERSION, "digest_key": secrets.token_hex(32)}
+            connection.execute(sa.insert(about).values(row))
+
+
+def _migrate(connection: sa.Connection, version: int) -> None:
+    if version > VERSION:
+        msg = (
+            f"the ledger is of version {version}, which this release does not know: install the "
+            "release that wrote it, or a newer one"
+        )
+        raise ConfigurationError(msg)
+    for step in range(version, VERSION):
+        _MIGRATIONS[step](connection)
+    if version < VERSION:
+        connection.execute(sa.update(about).values(version=VERSION))
