@@ -149,6 +149,10 @@ class Run:
         )
         self._knowledge.ledger = self.intake.ledger = ledger
 
+    def _close_ledger(self) -> None:
+        if self.intake.ledger:
+            self.intake.ledger.close()
+
     # While reading
 
     @property
@@ -243,6 +247,7 @@ class Run:
         else:
             self._clock.stop()
             self._client.close()
+            self._close_ledger()
         if ended := fault or self._ended_by or self._too_many_rejects():
             raise ended
         self._check_counts()
@@ -269,6 +274,7 @@ class Run:
             self._rejects.close()
         if self._pipeline.join(_LAST_WAIT_SECONDS):
             self._client.close()
+            self._close_ledger()
         return settled
 
     def _await(self, join: Callable[[float], bool]) -> bool:
