@@ -94,7 +94,7 @@ def ledger_server(request: pytest.FixtureRequest) -> Iterator[None]:
 
 @pytest.fixture
 def simulator() -> Iterator[Simulator]:
-    with Simulator() as running:
+    with Simulator(rate_limit=100_000) as running:  # what waits for a budget has its own
         yield running
 
 

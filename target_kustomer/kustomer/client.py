@@ -53,6 +53,7 @@ class Request:
     Attributes:
         kind: What it is for, in words, for messages: the path may hold personal data.
         repeatable: Whether it may be sent again when it may have been taken.
+        object_id: The object that it updates, if it is a single one: that has a limit of its own.
     """
 
     kind: str
@@ -61,6 +62,7 @@ class Request:
     params: dict[str, str] | None = None
     json: Any = None
     repeatable: bool = True
+    object_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,13 +150,14 @@ class Client:
 
     def _exchange(self, request: Request, tries: _Tries) -> tuple[Reading, str]:
         """One request and its answer, read; beside it, what happened, for messages."""
-        tries.wait(self._budget.acquire())
+        tries.wait(self._budget.acquire(request.object_id))
         started = self._clock.monotonic()
         try:
             response = self._http.request(
                 request.method, request.path.lstrip("/"), params=request.params, json=request.json
             )
         except httpx.RequestError as error:  # the connection, or an answer that cannot be decoded
+            self._budget.answered({})
             if _is_distrust(error):
                 msg = (
                     f"the certificate of {self._host} is not trusted, nothing was sent: check "
@@ -163,14 +166,14 @@ class Client:
                 raise UnreachableError(msg) from None
             meaning = Meaning.NOT_SENT if isinstance(error, _NOT_SENT) else Meaning.FAILED
             return Reading(meaning), type(error).__name__
-        self._budget.observe(response.headers)
+        self._budget.answered(response.headers)
         status = response.status_code
         seconds = self._clock.monotonic() - started
         logger.debug("request kind=%s status=%d seconds=%.3f", request.kind, status, seconds)
         reading = read_answer(status, response.content)
         if reading.meaning is Meaning.LIMITED:
-            wait = self._budget.exhausted(response.headers)
-            logger.warning("budget spent (429): all requests wait seconds=%.0f", wait)
+            wait = self._budget.exhausted(response.headers, request.object_id)
+            logger.warning("budget spent (429): requests wait seconds=%.0f", wait)
         self._raise_for(reading, status, request)
         return reading, f"HTTP {status}"
 

@@ -171,6 +171,7 @@ class Kustomer:
                 method="PATCH" if object_type == "customer" else "PUT",
                 path=f"{_PATHS[object_type]}/{quote(kustomer_id, safe='')}",
                 json=attributes,
+                object_id=kustomer_id,
             )
         )
         return _resource(answer.body["data"])
