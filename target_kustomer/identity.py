@@ -2,28 +2,46 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from itertools import groupby
 from typing import TYPE_CHECKING
 
 from target_kustomer.exceptions import RefusedError
-from target_kustomer.mapping.keys import known_keys
+from target_kustomer.mapping.keys import MATCH_KINDS, known_keys
 from target_kustomer.models import MatchKey, ObjectType, Reason, Rejection
 from target_kustomer.recent import Recent
+from target_kustomer.roster import FRESH_SECONDS, Demand, Roster
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
+    from target_kustomer.clock import Clock
     from target_kustomer.kustomer.endpoints import Kustomer, Resource
 
 
 class Identities:
-    """Finds records in Kustomer, and remembers the ids of those that this run has met."""
+    """Finds records in Kustomer, and remembers the ids of those that this run has met.
 
-    def __init__(self, kustomer: Kustomer) -> None:
+    Args:
+        kustomer: The API.
+        clock: Time.
+        waiting: How many records of an object are on their way to be delivered.
+    """
+
+    def __init__(
+        self, kustomer: Kustomer, clock: Clock, waiting: Callable[[ObjectType], int]
+    ) -> None:
         self._kustomer = kustomer
+        self._clock = clock
+        self._waiting = waiting
         self._lock = threading.Lock()
         self._ids: Recent[str] = Recent()
+        self._rosters: dict[ObjectType, Roster] = {
+            each: Roster(each, kustomer, clock) for each in MATCH_KINDS
+        }
+        self._demands: dict[ObjectType, Demand] = {each: Demand() for each in MATCH_KINDS}
+        self._no_company_since: float | None = None
 
     def remembered(self, object_type: ObjectType, keys: Sequence[MatchKey]) -> str | None:
         """The id of the record's first key, where this run has met it.
@@ -49,15 +67,69 @@ class Identities:
             for key in keys:
                 self._ids.pop(object_type, key.kind, key.value)
 
+    # What has been read
+
+    def expect(self, object_type: ObjectType, records: int, look_ups: int) -> None:
+        """Make ready for look-ups: read all of the org where that costs less than they do.
+
+        Args:
+            object_type: What is looked up.
+            records: The records among which these look-ups are wanted.
+            look_ups: How many.
+        """
+        demand = self._demands[object_type]
+        demand.note(records, look_ups)
+        waiting = max(self._waiting(object_type) - records, 0)
+        self._rosters[object_type].read_while(
+            lambda pages: demand.is_worth(pages, look_ups, waiting)
+        )
+
+    def knows_all(self, object_type: ObjectType) -> bool:
+        """Whether look-ups cost nothing now."""
+        return self._rosters[object_type].whole
+
+    def note_written(
+        self, object_type: ObjectType, kustomer_id: str, keys: Iterable[MatchKey]
+    ) -> None:
+        """This run has, or may have, written an object that bears these keys."""
+        self._rosters[object_type].note_written(kustomer_id, keys)
+        if object_type == "company":
+            self._no_company_since = None
+
+    def read(self, object_type: ObjectType, kustomer_id: str) -> Resource | None:
+        """The object with this id as it was at most five minutes ago, or None."""
+        if found := self._rosters[object_type].get(kustomer_id):
+            return found if found.live else None
+        self._demands[object_type].looked += 1
+        return self._kustomer.read(object_type, kustomer_id)
+
+    def has_no_company(self) -> bool:
+        """Whether the org has no company, as it was at most five minutes ago."""
+        now = self._clock.monotonic()
+        if self._no_company_since is None:
+            self._no_company_since = now if self._kustomer.has_companies() is False else math.inf
+        elif now - self._no_company_since >= FRESH_SECONDS:
+            self._no_company_since = None
+            return self.has_no_company()
+        return self._no_company_since != math.inf
+
+    # Finding
+
     def find(
-        self, object_type: ObjectType, keys: Sequence[MatchKey], external_id: str | None
+        self,
+        object_type: ObjectType,
+        keys: Sequence[MatchKey],
+        external_id: str | None,
+        *,
+        now: bool = False,
     ) -> Resource | Rejection | None:
-        """Ask Kustomer for the record: the first kind of key that finds one decides.
+        """Ask for the record: the first kind of key that finds one decides.
 
         Args:
             object_type: What to look for.
             keys: The record's keys, in match_on's order.
             external_id: The record's external id, whether or not it is matched on.
+            now: Whether Kustomer is asked, whatever has been read.
 
         Returns:
             What was found, None when all looks came back empty, or why it cannot be told.
@@ -66,7 +138,7 @@ class Identities:
         for _, group in groupby(keys, key=lambda key: key.kind):
             alike = list(group)
             try:
-                found = self._find_by(object_type, alike, external_id)
+                found = self._find_by(object_type, alike, external_id, now=now)
             except RefusedError as error:
                 return Rejection(
                     Reason.REFUSED, alike[0].kind, detail=error.detail, status=error.status
@@ -87,17 +159,24 @@ class Identities:
         return None
 
     def _find_by(
-        self, object_type: ObjectType, keys: Sequence[MatchKey], external_id: str | None
+        self,
+        object_type: ObjectType,
+        keys: Sequence[MatchKey],
+        external_id: str | None,
+        *,
+        now: bool,
     ) -> list[Resource]:
         found: dict[str, Resource] = {}
         for key in keys:
-            for resource in self._look_up(object_type, key):
+            read = None if now else self._rosters[object_type].find(key)
+            for resource in self._look_up(object_type, key) if read is None else read:
                 borne = known_keys(object_type, resource.id, resource.attributes)
                 if resource.live and key in borne and not _other(key, resource, external_id):
                     found[resource.id] = resource
         return list(found.values())
 
     def _look_up(self, object_type: ObjectType, key: MatchKey) -> Iterable[Resource]:
+        self._demands[object_type].looked += 1
         value = key.spelling or key.value
         if object_type == "company" and key.kind != "id":
             return self._kustomer.companies_by(key.kind, value)

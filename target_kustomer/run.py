@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from target_kustomer.clock import RunClock
     from target_kustomer.delivery.batches import Batch, Stream
     from target_kustomer.mapping.plan import Plan
-    from target_kustomer.models import JSON
+    from target_kustomer.models import JSON, ObjectType
     from target_kustomer.reader import InterruptibleReader, Line
     from target_kustomer.settings import Settings
 
@@ -97,7 +97,7 @@ class Run:
             self._rejects, self._summary, Checkpoints(emit_state), self.fail
         )
         times = JobTimes()
-        identities = Identities(kustomer)
+        identities = Identities(kustomer, self._clock, self._waiting)
         lost = LostAnswers(identities, times, settings.lost_answer_wait_seconds, self._clock)
         bulk = BulkJobs(kustomer, lost, times, settings, self._clock)
         self.links = CompanyLinks(identities, bulk)
@@ -344,6 +344,11 @@ class Run:
                 raise RuntimeError(msg)
 
     # Inside
+
+    def _waiting(self, object_type: ObjectType) -> int:
+        """How many records of an object are on their way to be delivered."""
+        batches = self._pipeline.batches
+        return sum(len(each.records) for each in batches if each.stream.object_type == object_type)
 
     def _submit(self, batch: Batch) -> None:
         self._pipeline.submit(batch, lambda: self.interrupted)

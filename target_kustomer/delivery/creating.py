@@ -34,6 +34,17 @@ class Creating:
         ready = [work for work in works if self._creatable(work)]
         payloads = [_for_create(self._object, work.attributes) for work in ready]
         results = self._delivery.send("create", payloads)
+        taken = [
+            work
+            for work, result in zip(ready, results, strict=True)
+            if result.state in {ItemState.DUPLICATE, ItemState.UNKNOWN}
+        ]
+        trial = self._delivery.flight.batch.stream.trial
+        trial.note_met(
+            sum(not work.sought for work in ready), sum(not work.sought for work in taken)
+        )
+        trial.told.set()
+        self._services.identities.expect(self._object, len(works), len(taken))
         found = (
             self._created(work, payload, result)
             for work, payload, result in zip(ready, payloads, results, strict=True)
@@ -68,7 +79,10 @@ class Creating:
         if self._settings.mode == "create" and not uncertain:
             return self._delivery.met(work)
         keys = work.identity.keys
-        found = self._services.identities.find(self._object, keys, work.identity.external_id)
+        find = self._services.identities.find
+        found = None if uncertain else find(self._object, keys, work.identity.external_id)
+        if found is None:  # Kustomer knows better than what was read before
+            found = find(self._object, keys, work.identity.external_id, now=True)
         if found is None and uncertain and (ours := self._ours(payload)):
             self._decide_created(work, ours.id)
             return None

@@ -34,6 +34,7 @@ class BatchDelivery:
         self._services = services
         self._object = self._delivery.object_type
         self._settings = self._delivery.settings
+        self._trial = flight.batch.stream.trial
         self._creating = Creating(self._delivery)
         self._updating = Updating(self._delivery)
 
@@ -56,6 +57,7 @@ class BatchDelivery:
 
     def _deliver_wave(self, identities: Sequence[Identity], *, last: bool) -> None:
         known = self._services.knowledge.ids(self._object, [each.keys for each in identities])
+        self._expect_look_ups(identities, known)
         located = [
             work
             for identity, known_id in zip(identities, known, strict=True)
@@ -69,6 +71,19 @@ class BatchDelivery:
         found += self._creating.create([work for work in works if not work.id])
         found.sort(key=lambda work: work.identity.ordinal)
         self._updating.update(found, last=last)
+
+    def _expect_look_ups(self, identities: Sequence[Identity], known: Sequence[str | None]) -> None:
+        self._delivery.flight.await_news()
+        remembered = self._services.identities.remembered
+        wanted = sum(
+            not known_id
+            and self._must_look(identity)
+            and not (
+                remembered(self._object, identity.keys) and identity.keys[0].kind in LASTING_KINDS
+            )
+            for identity, known_id in zip(identities, known, strict=True)
+        )
+        self._services.identities.expect(self._object, len(identities), wanted)
 
     @property
     def _lists(self) -> Lists:
@@ -86,25 +101,31 @@ class BatchDelivery:
         if not self._must_look(identity):
             return Work(identity)
         found = self._services.identities.find(self._object, keys, identity.external_id)
+        self._trial.note_met(1, found is not None)
         if isinstance(found, Rejection):
             self._verdicts.refuse(identity, found)
             return None
         if found is None:
             return self._not_met(identity)
-        return self._delivery.met(Work(identity, found.id, found))
+        return self._delivery.met(Work(identity, found.id, sought=True, current=found))
 
     def _must_look(self, identity: Identity) -> bool:
-        """Customers are created first: Kustomer holds their identifiers unique [API §4]."""
+        """Customers are created first: Kustomer holds their identifiers unique [API §4].
+
+        But not where to look costs nothing, or where the stream's records are there already.
+        """
         return bool(identity.keys) and (
             self._object == "company"
             or self._settings.mode == "update"
             or identity.relocated
+            or self._services.identities.knows_all(self._object)
+            or self._trial.are_there
             or any(key.kind == "id" for key in identity.keys)
         )
 
     def _not_met(self, identity: Identity) -> Work | None:
         if self._settings.mode != "update":
-            return Work(identity)
+            return Work(identity, sought=True)
         looked_for = set(identity.keys)
         for single in identity.singly():
             if looked_for.issuperset(single.keys):

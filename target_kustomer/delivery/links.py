@@ -67,7 +67,11 @@ class CompanyLinks:
 
     def find(self, links: Iterable[CompanyLink]) -> dict[CompanyLink, Linked]:
         """Each company's id, or why it cannot be told; None where Kustomer has none."""
-        return {link: self._find(link) for link in dict.fromkeys(links)}
+        distinct = list(dict.fromkeys(links))
+        unknown = sum(not self.known(link) for link in distinct)
+        if unknown:
+            self._identities.expect("company", len(distinct), unknown)
+        return {link: self._find(link) for link in distinct}
 
     def supply(
         self, links: Sequence[CompanyLink], missing: MissingCompany
@@ -96,10 +100,10 @@ class CompanyLinks:
             self._bearers.get(name) or company_id
         ) == company_id
 
-    def _find(self, link: CompanyLink) -> str | Rejection | None:
+    def _find(self, link: CompanyLink, *, now: bool = False) -> str | Rejection | None:
         if company_id := self._remembered(link):
             return company_id
-        found = self._identities.find("company", link_keys(link), link.external_id)
+        found = self._identities.find("company", link_keys(link), link.external_id, now=now)
         if isinstance(found, Resource):
             self._remember(link, found.id)
             return found.id
@@ -149,11 +153,12 @@ class CompanyLinks:
         return {link: self._created(link, by_key[_creation_key(link)]) for link in links}
 
     def _created(self, link: CompanyLink, result: ItemResult) -> Linked:
+        self._identities.note_written("company", result.id or "", link_keys(link))
         if result.state is ItemState.DONE and result.id:
             self._remember(link, result.id)
             return result.id
         if result.state is not ItemState.REFUSED:
-            found = self._find(link)
+            found = self._find(link, now=True)
             if found is not None:
                 return found
         return Rejection(

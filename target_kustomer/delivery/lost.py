@@ -53,7 +53,7 @@ class LostAnswers:
     def find(self, object_type: ObjectType, payload: Attributes) -> Resource | Rejection | None:
         """Look for the payload by all that it bears, whatever the stream matches on."""
         keys = _keys(object_type, payload)
-        return self._identities.find(object_type, keys, payload.get("externalId"))
+        return self._identities.find(object_type, keys, payload.get("externalId"), now=True)
 
     def look_for(
         self, object_type: ObjectType, payloads: Sequence[Attributes]

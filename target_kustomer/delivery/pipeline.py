@@ -19,6 +19,10 @@ _POLL_SECONDS = 0.1
 """How often a wait looks whether the run is ending."""
 
 
+_NEWS_SECONDS = 10.0
+"""How long the first batch of a stream may take to tell what the others will meet."""
+
+
 class Flight:
     """A batch on its way through the pipeline.
 
@@ -65,6 +69,19 @@ class Flight:
                 flight.await_landing(unless=trial.accepted)
         trial.check()
         self._has_tried = True
+
+    def await_news(self) -> None:
+        """Wait until a batch of the stream tells whether its records are in Kustomer already.
+
+        But not for long: then the others create as if they were not.
+        """
+        trial = self.batch.stream.trial
+        before = [each for each in self._ahead if each.batch.stream.trial is trial]
+        until = self._clock.monotonic() + _NEWS_SECONDS
+        while not all(each.has_landed for each in before) and self._clock.monotonic() < until:
+            if trial.told.wait(_POLL_SECONDS):
+                return
+            self._clock.sleep(0)
 
     def claim(self, ids: Iterable[str]) -> set[str]:
         """Claim Kustomer ids for an update; which of them an earlier flight held until now.

@@ -48,6 +48,8 @@ class Updating:
             last: Whether no later wave of the batch will update anything.
         """
         self._services.knowledge.compare(self._stream, works)
+        wanted = sum(not work.current and self._must_read(work) for work in works)
+        self._services.identities.expect(self._object, len(works), wanted)
         known = [work for work in works if self._is_known(work)]
         held = self._delivery.flight.claim(work.id for work in known if work.id)
         again = [work for work in known if work.id in held]
@@ -85,7 +87,7 @@ class Updating:
         """Read what Kustomer holds where it matters; False where it is another record's by now."""
         if work.current or not self._must_read(work):
             return True
-        work.current = self._services.kustomer.read(self._object, work.id or "")
+        work.current = self._services.identities.read(self._object, work.id or "")
         if work.current and work.identity.keys[0] in known_keys(
             self._object, work.current.id, work.current.attributes
         ):
@@ -108,7 +110,11 @@ class Updating:
         return set(work.attributes) & _LISTS[self._object]
 
     def _keeps_company(self, work: Work) -> bool:
-        return self._object == "customer" and "company" not in work.attributes
+        return (
+            self._object == "customer"
+            and "company" not in work.attributes
+            and not self._services.identities.has_no_company()
+        )
 
     def _prepare_update(self, work: Work) -> bool:
         """Make the attributes such that nothing is lost that the stream says nothing of."""
@@ -209,6 +215,7 @@ class Updating:
         """The id is no longer this record's (deleted, merged, moved): locate it anew, once."""
         identity = work.identity
         self._services.identities.forget(self._object, identity.keys)
+        self._services.identities.note_written(self._object, work.id or "", identity.keys)
         self._services.knowledge.forget(work.id or "")
         if identity.relocated:
             detail = "the record vanished from Kustomer while it was updated: replay it"

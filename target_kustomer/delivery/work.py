@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 from target_kustomer.exceptions import RefusedError
 from target_kustomer.ledger.ledger import Held
+from target_kustomer.mapping.keys import known_keys
 from target_kustomer.models import Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from target_kustomer.delivery.bulk import BulkJobs, Verb
     from target_kustomer.delivery.knowledge import Knowledge
@@ -46,6 +47,7 @@ class Work:
     Attributes:
         identity: Its records; those that are rejected alone leave it.
         id: Kustomer's id, where it is known.
+        sought: Whether it has been looked for.
         current: What Kustomer holds, where it has been read.
         wanted: Its records' attributes, merged.
         attributes: What is to be sent: those that Kustomer is not known to hold.
@@ -55,6 +57,7 @@ class Work:
 
     identity: Identity
     id: str | None = None
+    sought: bool = False
     current: Resource | None = None
     wanted: dict[str, Any] = field(default_factory=dict)
     attributes: dict[str, Any] = field(default_factory=dict)
@@ -88,6 +91,8 @@ class Delivery:
         self.flight.await_trial()
         results = self.services.bulk.run(verb, self.object_type, payloads, trial.accepted.set)
         trial.refuse(sum(result.status is not None for result in results))
+        for payload, result in zip(payloads, results, strict=True):
+            self.note_written(payload, payload.get("id") or result.id)
         return results
 
     def update_singly(self, work: Work) -> None:
@@ -106,7 +111,14 @@ class Delivery:
         except RefusedError as error:
             trial.refuse(not error.duplicate)
             raise
+        finally:
+            self.note_written(work.attributes, kustomer_id)
         trial.accepted.set()
+
+    def note_written(self, attributes: Mapping[str, Any], kustomer_id: str | None) -> None:
+        """What was read of an object before this write is old."""
+        keys = known_keys(self.object_type, kustomer_id or "", attributes)
+        self.services.identities.note_written(self.object_type, kustomer_id or "", keys)
 
     def written(self, work: Work, kustomer_id: str | None) -> None:
         """Remember what is in Kustomer now, for the records to come."""

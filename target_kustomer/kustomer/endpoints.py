@@ -55,6 +55,22 @@ class SubmittedJob:
 
 
 @dataclass(frozen=True, slots=True)
+class Page:
+    """A page of the list of all customers or companies.
+
+    Attributes:
+        more: Whether another page follows.
+        pages: How many there are, None where Kustomer does not tell.
+        total: How many objects there are, None where Kustomer does not tell.
+    """
+
+    resources: list[Resource]
+    more: bool
+    pages: int | None
+    total: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class Key:
     """The API key.
 
@@ -118,6 +134,38 @@ class Kustomer:
             if not (body.get("links") or {}).get("next"):
                 return
             page += 1
+
+    def page_of(self, object_type: ObjectType, number: int, since: str | None) -> Page:
+        """A page of all objects; customers by the time of their update, the newest first.
+
+        Args:
+            object_type: What to list.
+            number: Which page, from 1.
+            since: For customers: only those updated then or later, by Kustomer's time.
+        """
+        params = {"page": str(number), "pageSize": str(_PAGE_SIZE)}
+        if object_type == "customer":
+            params["sort"] = "-updatedAt"
+            if since:
+                params["filter[updatedAt][gte]"] = since
+        body = self._get(f"list of all {object_type} records", _PATHS[object_type], params)
+        meta = body.get("meta") or {}
+        return Page(
+            [_resource(each) for each in body.get("data") or ()],
+            bool((body.get("links") or {}).get("next")),
+            meta.get("totalPages"),
+            meta.get("total"),
+        )
+
+    def has_companies(self) -> bool | None:
+        """Whether the org has any company; None where the key may not ask."""
+        try:
+            body = self._get("look for any company", "/companies", {"page": "1", "pageSize": "1"})
+        except AccessError as error:
+            if error.status != _FORBIDDEN:
+                raise
+            return None
+        return bool(body.get("data"))
 
     def submit(
         self,

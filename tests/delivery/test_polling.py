@@ -79,7 +79,7 @@ def run_jobs(server: Server, number: int, times: JobTimes) -> list[ItemState]:
     settings = Settings.from_config({"api_key": "k", "api_url": "http://kustomer.test"})
     client = Client(settings, clock, httpx.MockTransport(server))
     kustomer = Kustomer(client)
-    lost = LostAnswers(Identities(kustomer), times, 1.0, clock)
+    lost = LostAnswers(Identities(kustomer, clock, lambda _: 0), times, 1.0, clock)
     bulk = BulkJobs(kustomer, lost, times, settings, clock)
     payloads = [{"name": f"n{index}", "externalId": str(index)} for index in range(number)]
     results = bulk.run("create", "customer", payloads)
