@@ -52,8 +52,7 @@ def tables() -> dict[str, str]:
 def runs() -> dict[str, str]:
     """The blocks that show what a run printed."""
     demo = _output("scripts/demo")
-    benchmark = _output(sys.executable, "benchmarks/first_load.py")
-    return {"demo output": _fenced(demo), "benchmark": _fenced(benchmark)}
+    return {"demo output": _fenced(demo)}
 
 
 def _settings_table(properties: dict[str, dict[str, Any]]) -> str:

@@ -108,6 +108,7 @@ class TargetKustomer(Target):
         )
         self.message_reader.interrupted = lambda: self.run.interrupted
         self.message_reader.started = self._start
+        self.message_reader.between = lambda: self.run.hand_over(idle=False)
         self.message_reader.idle = lambda: self.run.hand_over(idle=True)
 
     # Messages
@@ -130,18 +131,13 @@ class TargetKustomer(Target):
 
     @override
     def _process_record_message(self, message_dict: dict[str, Any]) -> None:
-        before = self._passed
+        before = self.run.arrived
         try:
             super()._process_record_message(message_dict)
         except Exception as error:  # noqa: BLE001  what the mapper did not do is raised again
             raise _map_error(error) or error from None
-        if self._passed == before:
+        if self.run.arrived == before:
             self.run.filtered[message_dict["stream"]] += 1
-        self.run.hand_over(idle=False)
-
-    @property
-    def _passed(self) -> int:
-        return self.run.read_counts.total() + self.run.ignored.total()
 
     @override
     def _process_state_message(self, message_dict: dict[str, Any]) -> None:
@@ -149,7 +145,6 @@ class TargetKustomer(Target):
         super()._process_state_message(message_dict)
         if self._latest_state and self._latest_state is not before:
             self.run.checkpoint(self._latest_state)
-        self.run.hand_over(idle=False)
 
     @override
     def _process_activate_version_message(self, message_dict: dict[str, Any]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import socket
 import struct
@@ -12,8 +13,6 @@ from target_kustomer.simulator.errors import ApiError
 from target_kustomer.simulator.ratelimits import rounded_up
 
 if TYPE_CHECKING:
-    import asyncio
-
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
     from target_kustomer.simulator.faults import Fault
@@ -38,7 +37,7 @@ def break_connection(transport: asyncio.Transport) -> None:
 
 
 class LogLayer:
-    """Notes each request to the API, and what was answered."""
+    """Notes each request to the API and what was answered, and lets the answer take its time."""
 
     def __init__(self, app: ASGIApp, world: World) -> None:
         self._app = app
@@ -58,6 +57,7 @@ class LogLayer:
         async def noting_send(message: Message) -> None:
             if message["type"] == "http.response.start":
                 entry.status = message["status"]
+                await asyncio.sleep(self._world.switches.latency_seconds)
             await send(message)
 
         try:

@@ -84,6 +84,7 @@ class Switches:
         sparse_answers: Whether bulk and batches answers leave out all optional fields
             [API §2.4, §2.5].
         search_lag_seconds: Age from which search finds what was written [API §6], unknown.
+        latency_seconds: How long each answer is on its way, in the machine's own time.
         seed: Seed of ids, shuffling and jitter.
     """
 
@@ -139,6 +140,7 @@ class Switches:
     results_shuffled: bool = True
     sparse_answers: bool = False
     search_lag_seconds: float = 5.0
+    latency_seconds: float = 0.0
     seed: int = 1
 
     @classmethod

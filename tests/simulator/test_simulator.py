@@ -34,6 +34,15 @@ def test_it_shares_no_code_with_the_target() -> None:
     assert not imported & {"httpx", "singer_sdk", "phonenumbers"}
 
 
+def test_an_answer_takes_as_long_as_the_switch_says() -> None:
+    with Simulator(latency_seconds=1) as simulator:
+        url = f"{simulator.url}/v1/customers"
+        with pytest.raises(httpx.ReadTimeout):
+            httpx.post(url, headers=simulator.headers, json={"name": "Ada"}, timeout=0.2)
+        assert len(simulator.org.customers) == 1
+        assert httpx.get(url, headers=simulator.headers, timeout=60).status_code == 200
+
+
 def test_it_can_stop_and_start_again_on_the_same_port() -> None:
     simulator = Simulator()
     simulator.start()

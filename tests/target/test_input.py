@@ -2,10 +2,15 @@ from __future__ import annotations
 
 import json
 import subprocess
-from typing import TYPE_CHECKING
+from decimal import Decimal, InvalidOperation
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from target_kustomer.exceptions import InputError
+from target_kustomer.reader import InterruptibleReader
 from tests.support import (
     CUSTOMERS,
     TEXT,
@@ -107,3 +112,84 @@ def test_a_bad_record_is_no_broken_line(run: Runner) -> None:
     result = run(messages)
     assert result.exit_code == 3
     assert result.counts() == {"created": 1, "rejected": 1}
+
+
+# What is read fast is read as Python's own parser reads it.
+
+SCALARS = [
+    *("null", "true", "0", "-0", "7", "-9223372036854775809", "18446744073709551616", "9" * 400),
+    *("1.0", "1.10", "-0.0", "0.1000000000000000055511151231257827", "1e5", "1E+2", "1e999"),
+    *("0e999999999", "1e-999999999", "0.3333333333333333", "1e99999999999999999999", "9" * 5_000),
+    *("NaN", "-Infinity", "01", "+1", ".5", "5.", "1e", "'a'", "nul", ""),
+    *(
+        '"a"',
+        '"\u00e9\u20ac\U0001f600"',
+        '"\\u00e9"',
+        '"\\ud83d\\ude00"',
+        '"\\ud800"',
+        '"\\udfffa"',
+    ),
+    *('"\\u0000"', '"\x7f"', '"\x00"', '"\t"', '"\\t\\/\\""', '"\\x"', '"\\u12"', '"', '"\ud800"'),
+]
+KEYS = ['"a"', '"b"', '"\\u0061"', '"\\ud800"', '""', "a", "1", '"\u00e9"']
+BLANKS = ["", "", "", " ", "\r", "\t", "\v", "\u00a0", "\ufeff"]
+
+
+def _nested(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
+    pairs = st.builds("{}:{}".format, st.sampled_from(KEYS), inner)
+    return st.lists(inner, max_size=3).map(lambda parts: f"[{','.join(parts)}]") | st.lists(
+        pairs, max_size=4
+    ).map(lambda parts: f"{{{','.join(parts)}}}")
+
+
+TEXTS = st.recursive(st.sampled_from(SCALARS), _nested, max_leaves=8)
+
+
+@settings(deadline=None, database=None, derandomize=True, max_examples=2_000)
+@given(TEXTS, st.sampled_from(BLANKS), st.sampled_from(BLANKS), st.binary(max_size=1))
+def test_every_message_is_read_as_python_reads_it(
+    text: str, before: str, after: str, rest: bytes
+) -> None:
+    message = f'{before}{{"value":{text}}}{after}'
+    line = message.encode("utf-8", "surrogatepass") + rest
+    assert _read(line) == _read_by_python(line)
+
+
+@pytest.mark.parametrize("number", ["0.1", "1.10", "123456789.123456789012345678", "1E+2"])
+def test_a_fraction_keeps_the_digits_of_its_source(number: str) -> None:
+    message = InterruptibleReader().deserialize_json(b'{"value": %b}' % number.encode())
+    assert str(message["value"]) == number
+
+
+def _read(line: bytes) -> str:
+    try:
+        return repr(InterruptibleReader().deserialize_json(line))
+    except InputError as error:
+        return str(error)
+
+
+def _read_by_python(line: bytes) -> str:
+    broken = "line 0: broken Singer message: it is not {}: mend the tap; the last STATE is safe"
+    try:
+        return repr(_with_decimals(line.decode()))
+    except UnicodeDecodeError:
+        return broken.format("UTF-8")
+    except json.JSONDecodeError:
+        return broken.format("JSON")
+
+
+def _with_decimals(text: str) -> Any:
+    """The JSON value; numbers that Python does not read by itself are Decimal, or infinite."""
+
+    def huge(number: str) -> Decimal | float:
+        try:
+            return Decimal(number)
+        except InvalidOperation:
+            return float("inf")
+
+    try:
+        return json.loads(text, parse_float=Decimal)
+    except json.JSONDecodeError:
+        raise
+    except (ValueError, InvalidOperation):
+        return json.loads(text, parse_float=huge, parse_int=huge)
