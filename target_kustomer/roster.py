@@ -29,7 +29,7 @@ _MAX_OBJECTS = 80_000
 _MAX_WRITTEN = 100_000
 """Keys of this run's own writes since the last reading; beyond it all is read anew."""
 
-_UNKNOWN_PAGES = 5
+UNKNOWN_PAGES = 5
 """What a reading may cost before its first page has told: a few look-ups."""
 
 _REMEMBERED_RECORDS = 2000
@@ -186,7 +186,7 @@ class Roster:
     @property
     def _pages_left(self) -> int:
         current = self._pass
-        return current.left if current and current.read else _UNKNOWN_PAGES
+        return current.left if current and current.read else UNKNOWN_PAGES
 
     def _read_page(self) -> None:
         current = self._pass or self._begin_pass()

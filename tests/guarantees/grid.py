@@ -22,6 +22,7 @@ KINDS = {
     "submit-customers": ("POST", "^/v1/customers/bulk$"),
     "update-customers": ("PUT", "^/v1/customers/bulk$"),
     "bulk-poll": ("GET", "^/v1/bulk/"),
+    "customer-list": ("GET", "^/v1/customers$"),
     "customer-read": ("GET", "^/v1/customers/"),
     "customer-update": ("PATCH", "^/v1/customers/"),
 }
@@ -31,11 +32,6 @@ REQUESTS = (
     ("auth", 200),
     ("metadata-read", 200),
     ("metadata-read", 200),
-    ("company-list", 200),
-    ("company-list", 200),
-    ("company-list", 200),
-    ("company-list", 200),
-    ("company-list", 200),
     ("company-list", 200),
     ("submit-companies", 201),
     ("bulk-poll", 200),
@@ -48,26 +44,26 @@ REQUESTS = (
     ("submit-customers", 201),
     ("bulk-poll", 200),
     ("submit-customers", 400),
-    ("customer-read", 200),
-    ("customer-read", 404),
-    ("customer-read", 200),
-    ("update-customers", 201),
-    ("bulk-poll", 200),
+    ("customer-list", 200),
     ("company-list", 200),
-    ("submit-customers", 201),
-    ("bulk-poll", 200),
-    ("customer-read", 200),
     ("update-customers", 201),
     ("bulk-poll", 200),
     ("submit-customers", 201),
     ("bulk-poll", 200),
-    ("customer-read", 200),
+    ("update-customers", 201),
+    ("bulk-poll", 200),
     ("customer-update", 200),
 )
 """Kind and status of each request of the faultless run, in their order."""
 
-_REFUSES_V1 = 27
+_REFUSES_V1 = 20
 """The ordinal of the request whose job refuses the record v1."""
+
+LOOK_UPS = (
+    *((ordinal, "company-list") for ordinal in (*range(4, 10), 24, 27)),
+    *((ordinal, "customer-read") for ordinal in (21, 22, 23, 30, 35)),
+)
+"""The look-ups of the same run where lists are not read page by page: ordinal and kind."""
 
 
 def request_of(entry: LoggedRequest) -> tuple[str, int | None]:
@@ -222,6 +218,14 @@ STRIKES = [
 ]
 """At each request, or from it on; only a submit that is taken starts a job."""
 
+LOOK_UP_STRIKES = [
+    Strike(f"{ordinal}-{kind}", {"ordinal": ordinal}, blow, for_ever)
+    for ordinal, kind in LOOK_UPS
+    for blow, for_ever in product(BLOWS, (False, True))
+    if not blow.on_job
+]
+"""At each look-up of a run that asks for each record."""
+
 PARALLEL_STRIKES = [
     Strike(
         f"parallel-{kind}",
@@ -231,6 +235,7 @@ PARALLEL_STRIKES = [
         found=blow.taken and kind == "submit-companies",
     )
     for kind, (method, path) in KINDS.items()
+    if kind != "customer-read"  # its workers read the list
     for blow, for_ever in product(BLOWS, (False, True))
     if not blow.on_job or kind.startswith(("submit", "update"))
 ]
@@ -257,6 +262,7 @@ class Cell:
         v1: The reasons for which v1 may be rejected; all others are as without faults.
         switches: The simulator's, beside :data:`SWITCHES`.
         workers: The target's settings.
+        one_by_one: Whether each record is asked for, and no list read page by page.
     """
 
     group: str
@@ -265,6 +271,7 @@ class Cell:
     v1: frozenset[str]
     switches: Mapping[str, Any] = field(default_factory=dict)
     workers: Mapping[str, Any] = field(default_factory=_ONE_BY_ONE.copy)
+    one_by_one: bool = False
 
     @property
     def ends(self) -> int:
@@ -312,6 +319,7 @@ def cells(*, full: bool) -> list[Cell]:
             late.append(_pair(first, second))
     return [
         *map(_single, STRIKES),
+        *map(_look_up, LOOK_UP_STRIKES),
         *late,
         *choose(near, 70),
         *choose(far, 70),
@@ -336,6 +344,11 @@ def _single(strike: Strike) -> Cell:
     hits_v1 = ordinal == _REFUSES_V1 or (strike.for_ever and ordinal < _REFUSES_V1)
     told = not (strike.blow.untold and hits_v1)
     return Cell(group, strike.name, [strike], frozenset({"refused" if told else "unconfirmed"}))
+
+
+def _look_up(strike: Strike) -> Cell:
+    name = f"one_by_one-{strike.name}"
+    return Cell("single look-ups", name, [strike], _v1(strike.blow), one_by_one=True)
 
 
 def _pair(first: Strike, second: Strike) -> Cell:

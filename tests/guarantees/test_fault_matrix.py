@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from target_kustomer import roster
 from target_kustomer.delivery import packing
 from target_kustomer.simulator import Simulator
 from tests.guarantees.audit import COLUMNS, SMALL, SMALL_REJECTED, Audit, Scenario, audit, prepare
@@ -141,7 +142,12 @@ def test_a_lost_update_holds_up_nothing_but_the_same_record(tmp_path: Path) -> N
 def play(cell: Cell, folder: Path) -> Course:
     """Run the target until it is through; what strikes for ever stops when it has ended a run."""
     course = Course()
-    with Simulator(clock=fast_time, **{**SWITCHES, **cell.switches}) as simulator:
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        Simulator(clock=fast_time, **{**SWITCHES, **cell.switches}) as simulator,
+    ):
+        if cell.one_by_one:
+            patch.setattr(roster, "UNKNOWN_PAGES", math.inf)
         prepare(simulator.org)
         faults = [simulator.faults.add(**strike.fault) for strike in cell.strikes]
         run = Runner(simulator, folder, FastTarget)

@@ -56,7 +56,7 @@ PATIENT: dict[str, Any] = {
 }
 """One request after the other, in the order of the grid; none is given up."""
 
-SETTLED = ((3, 0), (13, 4), (25, 7), (31, 11), (35, 15))
+SETTLED = ((3, 0), (8, 4), (19, 7), (23, 11), (24, 15))
 """The last request of each batch, and the STATE when the batch has settled."""
 
 
@@ -225,9 +225,9 @@ class Late:
 
 
 LATE = {
-    "companies": Late(10, 3),
-    "customers": Late(15, 3),
-    "companies-of-any-external-id": Late(10, 0, unique=False),
+    "companies": Late(5, 3),
+    "customers": Late(10, 3),
+    "companies-of-any-external-id": Late(5, 0, unique=False),
 }
 
 
