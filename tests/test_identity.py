@@ -4,10 +4,17 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from target_kustomer.clock import RunClock
+from target_kustomer.identity import Identities
+from target_kustomer.kustomer.client import Client
+from target_kustomer.kustomer.endpoints import Kustomer
+from target_kustomer.models import MatchKey
+from target_kustomer.settings import CONFIG_JSONSCHEMA, Settings
 from target_kustomer.simulator import Simulator
 from tests.support import TEXT, Runner, record, schema, state
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from tests.support import Result
@@ -461,3 +468,96 @@ def test_external_ids_with_signs_are_looked_up_as_they_are(
     rows = [{"ext": sign, "name": f"New {sign}"} for sign in signs]
     assert load(run, "customers", *rows).counts() == {"updated": len(signs)}
     assert load(run, "companies", *rows).counts("companies") == {"updated": len(signs)}
+
+
+def rejection(result: Result) -> dict[str, Any]:
+    """Why the one rejected record was rejected, without the time."""
+    [rejected] = result.rejected
+    return {name: value for name, value in rejected["rejection"].items() if name != "at" and value}
+
+
+def test_a_refused_look_up_rejects_the_record_and_tells_all(
+    simulator: Simulator, run: Runner
+) -> None:
+    simulator.org.add_customer(ANN)
+    simulator.faults.add("400", method="GET", path_pattern="/customers/")
+    told = rejection(load(run, "customers", {"ext": "a1", "name": "Anna"}, mode="update"))
+    assert told.pop("detail")
+    assert told == {"reason": "refused", "attribute": "externalId", "status": 400}
+
+
+def test_an_ambiguous_match_tells_its_key(simulator: Simulator, run: Runner) -> None:
+    for _ in range(2):
+        simulator.org.add_company({"name": "Acme"})
+    told = rejection(load(run, "companies", {"name": "Acme"}))
+    assert told == {
+        "reason": "match_ambiguous",
+        "attribute": "name",
+        "detail": "2 records in Kustomer have this name",
+    }
+
+
+@pytest.mark.parametrize(
+    ("row", "attribute"),
+    [
+        ({"ext": "other", "email": "new@example.com", "phone": PHONE}, "externalId"),
+        ({"ext": "other", "phone": PHONE}, "externalId"),
+        ({"email": "new@example.com", "phone": PHONE}, "email"),
+    ],
+)
+def test_a_conflict_tells_the_first_key_that_differs(
+    simulator: Simulator, run: Runner, row: dict[str, Any], attribute: str
+) -> None:
+    simulator.org.add_customer(ANN)
+    told = rejection(load(run, "customers", row, match_on=["externalId", "email", "phone"]))
+    assert told == {
+        "reason": "match_conflict",
+        "attribute": attribute,
+        "detail": f"the customer found by a later key has another {attribute}",
+    }
+
+
+@pytest.fixture
+def identities(run: Runner) -> Iterator[Identities]:
+    config = {**run.config(), "max_parallel_requests": 1}
+    for name, value in CONFIG_JSONSCHEMA["properties"].items():
+        config.setdefault(name, value.get("default"))
+    client = Client(Settings.from_config(config), RunClock())
+    yield Identities(Kustomer(client), RunClock(), lambda _: 0)
+    client.close()
+
+
+def test_what_was_found_by_its_first_key_is_remembered(
+    simulator: Simulator, identities: Identities
+) -> None:
+    ann = simulator.org.add_customer(ANN)
+    acme = simulator.org.add_company({"name": "Acme", "externalId": "a1"})
+    by_id, by_ext = MatchKey("id", ann.id), MatchKey("externalId", "a1")
+    unknown = MatchKey("externalId", "other")
+    for keys in ([by_ext], [by_id], [unknown, MatchKey("email", "ann@example.com")]):
+        identities.find("customer", keys, None)
+    identities.find("company", [by_ext], "a1")
+
+    assert identities.remembered("customer", [by_ext]) == ann.id
+    assert identities.remembered("customer", [by_id, by_ext]) == ann.id
+    assert identities.remembered("company", [by_ext]) == acme.id
+    assert identities.remembered("customer", [unknown]) is None
+    assert identities.remembered("company", [MatchKey("name", "a1")]) is None
+
+
+def test_neither_of_two_first_keys_is_remembered(
+    simulator: Simulator, identities: Identities
+) -> None:
+    """They may be two customers by now."""
+    simulator.org.add_customer(ANN)
+    keys = [MatchKey("email", each) for each in ("ann@example.com", "new@example.com")]
+    identities.find("customer", keys, None)
+    assert identities.remembered("customer", keys) is None
+
+
+def test_what_was_forgotten_is_not_remembered(simulator: Simulator, identities: Identities) -> None:
+    simulator.org.add_customer(ANN)
+    keys = [MatchKey("externalId", "a1")]
+    identities.find("customer", keys, None)
+    identities.forget("customer", keys)
+    assert identities.remembered("customer", keys) is None

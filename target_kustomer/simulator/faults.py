@@ -17,6 +17,7 @@ AnswerKind = Literal[
     "timeout_after",
     "429",
     "429_without_reset",
+    "400",
     "500",
     "502_html",
     "503_html",
@@ -33,7 +34,7 @@ AnswerKind = Literal[
 - `reset_after`: the request was processed, then the connection breaks without an answer.
 - `timeout_before`, `timeout_after`: the answer never comes; the request was not, or was processed.
 - `429`, `429_without_reset`: the budget is spent; not processed.
-- `500`: a Kustomer error body. `502_html`, `503_html`, `gateway_403_html`: a gateway's page.
+- `400`, `500`: a Kustomer error body. `502_html`, `503_html`, `gateway_403_html`: a gateway's page.
   Not processed, unless the fault says `processed`.
 - `cut_json`: processed; half of the JSON. `cut_body`: processed; the connection breaks in the
   middle of the body. `empty_200`: processed; the status of success and no body.

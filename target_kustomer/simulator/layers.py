@@ -98,7 +98,7 @@ class FaultLayer:
             await self._send_429(fault, send)
         elif fault.kind == "timeout_before":
             await _wait_for_disconnect(receive)
-        elif fault.kind == "500" or fault.kind in _PAGES:
+        elif fault.kind in _ERRORS or fault.kind in _PAGES:
             if fault.processed:
                 await self._process(scope, receive)
             await self._send_error(fault, send)
@@ -147,13 +147,17 @@ class FaultLayer:
             await _send(send, status, page.encode(), {"content-type": "text/html"})
             return
         headers = budget_headers(self._world.budget) | _JSON
-        await _send(send, 500, self._error(500, "server_error", "Internal Server Error"), headers)
+        await _send(send, int(fault.kind), self._error(*_ERRORS[fault.kind]), headers)
 
     def _error(self, status: int, code: str, title: str) -> bytes:
         body: dict[str, Any] = ApiError(status, code, title).body(self._world.switches.error_shape)
         return json.dumps(body).encode()
 
 
+_ERRORS = {
+    "400": (400, "badparam", "Invalid value"),
+    "500": (500, "server_error", "Internal Server Error"),
+}
 _JSON = {"content-type": "application/json"}
 
 
