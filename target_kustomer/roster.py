@@ -167,7 +167,7 @@ class Roster:
                 self._clock.sleep(_POLL_SECONDS)
                 continue
             try:
-                if not self.whole and worth(self._pages_left):
+                if worth(self._pages_left):
                     self._read_page()
             finally:
                 self._reading.release()
@@ -189,6 +189,8 @@ class Roster:
         return current.left if current and current.read else UNKNOWN_PAGES
 
     def _read_page(self) -> None:
+        if self.whole:
+            return  # another thread has read the last page meanwhile
         current = self._pass or self._begin_pass()
         try:
             page = self._kustomer.page_of(self._object_type, current.read + 1, current.since)

@@ -100,8 +100,8 @@ class Run:
         identities = Identities(kustomer, self._clock, self._waiting)
         lost = LostAnswers(identities, times, settings.lost_answer_wait_seconds, self._clock)
         bulk = BulkJobs(kustomer, lost, times, settings, self._clock)
-        self.links = CompanyLinks(identities, bulk)
         self._knowledge = Knowledge(skip_unchanged=settings.skip_unchanged)
+        self.links = CompanyLinks(identities, bulk, self._knowledge)
         services = Services(kustomer, identities, self.links, bulk, lost, self._knowledge)
         self._pipeline = Pipeline(
             lambda flight: BatchDelivery(services, flight).deliver(),

@@ -68,7 +68,10 @@ class Creating:
         if result.state is ItemState.DONE:
             self._decide_created(work, result.id)
         elif result.state is ItemState.REFUSED:
-            self._verdicts.refuse(work.identity, refusal(result))
+            if self._services.links.is_gone(payload.get("company")):
+                self._verdicts.again.append([work.identity])
+            else:
+                self._verdicts.refuse(work.identity, refusal(result))
         else:
             return self._is_there(work, payload, result)
         return None

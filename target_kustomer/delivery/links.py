@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from target_kustomer.delivery.bulk import BulkJobs
+    from target_kustomer.delivery.knowledge import Knowledge
     from target_kustomer.identity import Identities
     from target_kustomer.settings import MissingCompany
 
@@ -25,8 +26,9 @@ Linked = str | Rejection | None
 class CompanyLinks:
     """Resolves what customers say of their companies; shared by all workers."""
 
-    def __init__(self, identities: Identities, bulk: BulkJobs) -> None:
+    def __init__(self, identities: Identities, bulk: BulkJobs, knowledge: Knowledge) -> None:
         self._identities = identities
+        self._knowledge = knowledge
         self._bulk = bulk
         self._lock = threading.Lock()
         self._ids: Recent[str] = Recent()
@@ -34,6 +36,8 @@ class CompanyLinks:
         self._bearers: Recent[str] = Recent()
         self._rejected: Recent[MatchKey] = Recent()
         self._missed: Recent[int] = Recent()
+        self._told_by_ledger: Recent[str] = Recent()
+        self._gone: Recent[str] = Recent()
         self.replayable = 0
         """Customers rejected for a company that has come since: a replay would link them."""
 
@@ -68,10 +72,36 @@ class CompanyLinks:
     def find(self, links: Iterable[CompanyLink]) -> dict[CompanyLink, Linked]:
         """Each company's id, or why it cannot be told; None where Kustomer has none."""
         distinct = list(dict.fromkeys(links))
+        self._ask_ledger(distinct)
         unknown = sum(not self.known(link) for link in distinct)
         if unknown:
             self._identities.expect("company", len(distinct), unknown)
         return {link: self._find(link) for link in distinct}
+
+    def is_gone(self, company_id: str | None) -> bool:
+        """Whether a company that the ledger told of is there no more; it is forgotten then."""
+        if not company_id or not self._told_by_ledger.pop(company_id):
+            return False
+        if self._identities.read("company", company_id):
+            return False
+        self._knowledge.forget(company_id)
+        with self._lock:
+            self._gone.put(company_id, company_id)
+        return True
+
+    def _ask_ledger(self, links: Sequence[CompanyLink]) -> None:
+        """Take the companies that the ledger knows by a key that they keep."""
+        asked = [
+            link
+            for link in links
+            if not self.known(link) and link_keys(link)[0].kind == "externalId"
+        ]
+        ids = self._knowledge.ids("company", [link_keys(link) for link in asked])
+        for link, company_id in zip(asked, ids, strict=True):
+            if company_id:
+                self._identities.remember("company", link_keys(link), company_id)
+                with self._lock:
+                    self._told_by_ledger.put(company_id, company_id)
 
     def supply(
         self, links: Sequence[CompanyLink], missing: MissingCompany
@@ -87,6 +117,8 @@ class CompanyLinks:
         """The id that this run has found for the link, or has itself written."""
         keys = link_keys(link)
         remembered = self._identities.remembered("company", keys)
+        if remembered and self._gone.get(remembered):
+            return None
         if remembered and keys[0].kind != "name":
             return remembered
         with self._lock:

@@ -200,11 +200,17 @@ class Updating:
         if resource is None:
             self._vanished(work)
         elif result.state is ItemState.REFUSED:
-            self._verdicts.refuse(work.identity, refusal(result))
+            self._refused(work, result)
         elif bears(self._object, resource, work.attributes):
             self._decide_updated(work)
         else:
             self._verdicts.refuse(work.identity, unconfirmed())
+
+    def _refused(self, work: Work, result: ItemResult) -> None:
+        if self._services.links.is_gone(work.attributes.get("company")):
+            self._verdicts.again.append([work.identity])
+        else:
+            self._verdicts.refuse(work.identity, refusal(result))
 
     def _decide_updated(self, work: Work) -> None:
         self._delivery.written(work, work.id)

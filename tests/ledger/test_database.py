@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import pytest
+from typing_extensions import override
 
 from target_kustomer.clock import RunClock
 from target_kustomer.exceptions import ConfigurationError
@@ -29,6 +30,7 @@ class Clock(RunClock):
 
     ahead = 0.0
 
+    @override
     def time(self) -> float:
         return super().time() + self.ahead
 

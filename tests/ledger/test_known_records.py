@@ -248,6 +248,40 @@ def test_a_changed_customer_keeps_the_company_that_it_names(
     assert customer(simulator).company == company.id
 
 
+def test_a_company_that_the_ledger_knows_is_not_looked_up(
+    simulator: Simulator, run: Runner, ledger: dict[str, Any]
+) -> None:
+    companies = [schema("companies", COMPANIES), record("companies", id="7", name="Acme")]
+    people = schema("customers", {"id": TEXT, "company_id": TEXT})
+    run(companies, **ledger)
+    before = simulator.requests.counts().get("company.list", 0)
+    result = run([people, record("customers", id="c", company_id="7")], **ledger)
+    assert result.counts() == {"created": 1}
+    assert simulator.requests.counts().get("company.list", 0) == before
+
+
+@pytest.mark.parametrize("anew", [False, True])
+def test_a_company_that_kustomer_has_lost_is_looked_for_anew(
+    simulator: Simulator, run: Runner, ledger: dict[str, Any], *, anew: bool
+) -> None:
+    companies = [schema("companies", COMPANIES), record("companies", id="7", name="Acme")]
+    people = schema("customers", {"id": TEXT, "company_id": TEXT, "age": CUSTOMERS["age"]})
+    run([*companies, people, record("customers", id="c", company_id="7", age=1)], **ledger)
+    lost = simulator.org.company(external_id="7")
+    assert lost
+    if anew:
+        simulator.org.vanish(customer(simulator).id)
+    simulator.org.vanish(lost.id)
+    simulator.org.add_company({"name": "Acme", "externalId": "7"})
+
+    result = run([people, record("customers", id="c", company_id="7", age=2)], **ledger)
+
+    assert "rejected" not in result.counts()
+    company = simulator.org.company(external_id="7")
+    assert company
+    assert customer(simulator).company == company.id
+
+
 def test_a_replayed_reject_does_not_undo_what_came_later(
     simulator: Simulator, run: Runner, ledger: dict[str, Any]
 ) -> None:
