@@ -17,6 +17,7 @@ from target_kustomer.delivery.lost import LostAnswers
 from target_kustomer.delivery.packing import Packer
 from target_kustomer.delivery.pipeline import Pipeline
 from target_kustomer.delivery.polling import JobTimes
+from target_kustomer.delivery.traffic import Traffic
 from target_kustomer.delivery.work import Services
 from target_kustomer.exceptions import (
     FatalError,
@@ -99,7 +100,8 @@ class Run:
         times = JobTimes()
         identities = Identities(kustomer, self._clock, self._waiting)
         lost = LostAnswers(identities, times, settings.lost_answer_wait_seconds, self._clock)
-        bulk = BulkJobs(kustomer, lost, times, settings, self._clock)
+        traffic = Traffic(self._clock)
+        bulk = BulkJobs(kustomer, lost, times, settings, traffic)
         self._knowledge = Knowledge(skip_unchanged=settings.skip_unchanged)
         self.links = CompanyLinks(identities, bulk, self._knowledge)
         services = Services(kustomer, identities, self.links, bulk, lost, self._knowledge)
@@ -108,7 +110,7 @@ class Run:
             self._settlement.settle,
             self.fail,
             settings.max_parallel_requests,
-            self._clock,
+            traffic,
         )
         self._tickets = Tickets()
         batch_size = min(settings.batch_size_rows, MAX_BULK_ITEMS)

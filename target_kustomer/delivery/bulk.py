@@ -5,9 +5,10 @@ from __future__ import annotations
 import logging
 import threading
 from collections import deque
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
+from target_kustomer.delivery.masking import mask_others
 from target_kustomer.delivery.polling import seconds_between
 from target_kustomer.delivery.results import (
     Batches,
@@ -18,28 +19,28 @@ from target_kustomer.delivery.results import (
     completed_at,
     read_results,
 )
-from target_kustomer.delivery.split import split_by_size, split_in_halves
+from target_kustomer.delivery.sharing import Kind, Sharing, Verb
+from target_kustomer.delivery.split import split_in_halves
 from target_kustomer.exceptions import (
     LostAnswerError,
     NotFoundError,
     RefusedError,
     UnreachableError,
 )
-from target_kustomer.settings import MAX_BULK_ITEMS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
-    from target_kustomer.clock import Clock
+    from target_kustomer.delivery.batches import StreamTrial
     from target_kustomer.delivery.lost import LostAnswers
     from target_kustomer.delivery.polling import JobTimes
+    from target_kustomer.delivery.sharing import Item, Shared
+    from target_kustomer.delivery.traffic import Traffic
     from target_kustomer.kustomer.endpoints import Kustomer, SubmittedJob
     from target_kustomer.models import Attributes, ObjectType
     from target_kustomer.settings import Settings
 
 logger = logging.getLogger(__name__)
-
-Verb = Literal["create", "update"]
 
 _SPLITTABLE = {400, 413}
 """Refusals of a request as a whole that halving can pin on single records (design 1.7)."""
@@ -49,9 +50,9 @@ _SLOT_POLL_SECONDS = 0.1
 
 @dataclass(frozen=True, slots=True)
 class _Piece:
-    """Items that go in one request, by their index, and since when an answer has been missing."""
+    """Items that go in one request, and since when an answer has been missing."""
 
-    indexes: Sequence[int]
+    items: Sequence[Item]
     lost_since: float | None = None
 
 
@@ -59,14 +60,17 @@ class _Piece:
 class _Job:
     """A job in flight and the items that it holds."""
 
-    indexes: Sequence[int]
+    items: Sequence[Item]
     submitted: SubmittedJob
     submitted_at: float
     after_lost: bool
 
 
 class BulkJobs:
-    """Runs bulk jobs for all workers and keeps the unsettled ones below the settings' limit."""
+    """Runs bulk jobs for all workers and keeps the unsettled ones below the settings' limit.
+
+    Batches that want the same at the same time share requests.
+    """
 
     def __init__(
         self,
@@ -74,13 +78,15 @@ class BulkJobs:
         lost_answers: LostAnswers,
         times: JobTimes,
         settings: Settings,
-        clock: Clock,
+        traffic: Traffic,
     ) -> None:
         self._kustomer = kustomer
         self._lost_answers = lost_answers
         self._times = times
         self._settings = settings
-        self._clock = clock
+        self._clock = traffic.clock
+        self._traffic = traffic
+        self._sharing = Sharing(traffic)
         self._slots = threading.BoundedSemaphore(settings.max_parallel_requests)
 
     def run(
@@ -88,7 +94,7 @@ class BulkJobs:
         verb: Verb,
         object_type: ObjectType,
         payloads: Sequence[Attributes],
-        accepted: Callable[[], None] = lambda: None,
+        trial: StreamTrial | None = None,
     ) -> list[ItemResult]:
         """Create or update all payloads; the result of each, in their order.
 
@@ -96,15 +102,32 @@ class BulkJobs:
             verb: What to do.
             object_type: What the payloads are.
             payloads: Attributes as they are sent; for an update with ``id``.
-            accepted: Called when Kustomer takes a request.
+            trial: The stream's, which is told when Kustomer takes a request.
 
         Raises:
             UnreachableError: A job did not end, or no answer came, within the deadlines.
             AccessError: The key or its roles are refused.
         """
-        run = _Run(verb, object_type, payloads, accepted)
         if verb == "update":
             self._lost_answers.outlast(payload["id"] for payload in payloads)
+        call = self._sharing.join(Kind(verb, object_type, trial), payloads)
+        with self._traffic.doing(call.doing):
+            if call.led:
+                self._lead(call.led)
+            self._sharing.await_others(call)
+        return call.results()
+
+    def _lead(self, led: Sequence[Shared]) -> None:
+        """See the requests through to their end, for all whose items they hold."""
+        failure = None
+        try:
+            self._sharing.depart(led[-1])
+            self._send(_Run(led))
+        except BaseException as error:  # noqa: BLE001  raised again for whom it concerns
+            failure = error
+        self._sharing.end(led, failure)
+
+    def _send(self, run: _Run) -> None:
         try:
             while run.pending or run.jobs:
                 if run.pending and self._take_slot(wait=not run.jobs):
@@ -112,9 +135,8 @@ class BulkJobs:
                 else:
                     self._settle(run, run.jobs.popleft())
         finally:
-            for _ in run.jobs:  # where this call failed, others may still settle
+            for _ in run.jobs:  # where this run failed, others may still settle
                 self._slots.release()
-        return [run.results[index] for index in range(len(payloads))]
 
     def _take_slot(self, *, wait: bool) -> bool:
         """A slot for one more job. Who has jobs in flight never waits: no deadlock."""
@@ -127,10 +149,10 @@ class BulkJobs:
     def _submit(self, run: _Run, piece: _Piece) -> None:
         try:
             submitted = self._kustomer.submit(
-                run.verb,
-                run.object_type,
-                [{**run.payloads[index], "_clientRef": str(index)} for index in piece.indexes],
-                repeatable=run.verb == "update" or self._resendable(run, piece),
+                run.kind.verb,
+                run.kind.object_type,
+                [{**item.payload, "_clientRef": str(n)} for n, item in enumerate(piece.items)],
+                repeatable=run.kind.verb == "update" or self._resendable(run, piece),
             )
         except RefusedError as error:
             self._slots.release()
@@ -145,13 +167,13 @@ class BulkJobs:
             run.accepted()
             after_lost = submitted.after_lost or piece.lost_since is not None
             now = self._clock.monotonic()
-            run.jobs.append(_Job(piece.indexes, submitted, now, after_lost))
+            run.jobs.append(_Job(piece.items, submitted, now, after_lost))
 
     def _resendable(self, run: _Run, piece: _Piece) -> bool:
         """Whether Kustomer itself refuses what a lost request has created already."""
-        return run.object_type == "customer" and all(
-            self._lost_answers.findable(run.object_type, run.payloads[index])
-            for index in piece.indexes
+        object_type = run.kind.object_type
+        return object_type == "customer" and all(
+            self._lost_answers.findable(object_type, item.payload) for item in piece.items
         )
 
     def _recover(self, run: _Run, piece: _Piece, error: LostAnswerError) -> None:
@@ -162,18 +184,11 @@ class BulkJobs:
         now = self._clock.monotonic()
         since = piece.lost_since if piece.lost_since is not None else now
         logger.warning("no answer to a create (%s): looking for its records", error)
-        missing = []
-        for index, result in zip(
-            piece.indexes,
-            self._lost_answers.look_for(
-                run.object_type, [run.payloads[index] for index in piece.indexes]
-            ),
-            strict=True,
-        ):
-            if result is None:
-                missing.append(index)
-            else:
-                run.results[index] = result
+        payloads = [item.payload for item in piece.items]
+        known = self._lost_answers.look_for(run.kind.object_type, payloads)
+        for item, result in zip(piece.items, known, strict=True):
+            item.result = result
+        missing = [item for item in piece.items if not item.result]
         if missing and now - since > self._settings.retry_deadline_seconds:
             msg = (
                 f"Kustomer did not answer ({error}) within "
@@ -189,29 +204,33 @@ class BulkJobs:
             batches = self._await(job)
         finally:
             self._slots.release()
-        elapsed = self._elapsed(job)
-        took = seconds_between(job.submitted.created_at, completed_at(batches))
-        self._times.record(min(took, elapsed) if took is not None else elapsed)
-        refs = [str(index) for index in job.indexes]
+        refs = [str(number) for number in range(len(job.items))]
         results = read_results(batches, refs, after_lost=job.after_lost)
-        run.results.update(zip(job.indexes, results, strict=True))
-        if run.verb == "update" and job.after_lost:
-            ids = [run.payloads[index]["id"] for index in job.indexes]
-            self._lost_answers.note_update(ids, elapsed)
+        for item, result in zip(job.items, results, strict=True):
+            item.result = _masked(result, item, job.items)
+        if run.kind.verb == "update" and job.after_lost:
+            ids = [item.payload["id"] for item in job.items]
+            self._lost_answers.note_update(ids, self._elapsed(job))
 
     def _await(self, job: _Job) -> Batches:
-        self._clock.sleep(self._times.first_wait_seconds(self._elapsed(job)))
-        while (batches := self._finished(job)) is None:
-            elapsed = self._elapsed(job)
-            if elapsed > self._settings.job_timeout_seconds:
-                msg = (
-                    f"a bulk job was not done within {self._settings.job_timeout_seconds:g} s "
-                    "(job_timeout_seconds): check Kustomer's status, then run again: the last "
-                    "STATE is safe"
-                )
-                raise UnreachableError(msg)
-            self._clock.sleep(self._times.next_wait_seconds(elapsed))
-        return batches
+        with self._times.watch() as watch:
+            while True:
+                elapsed = self._elapsed(job)
+                if wait := watch.wait_seconds(elapsed):
+                    self._clock.sleep(wait)
+                elif batches := self._finished(job):
+                    took = seconds_between(job.submitted.created_at, completed_at(batches))
+                    watch.told_done(self._elapsed(job), took)
+                    return batches
+                elif elapsed > self._settings.job_timeout_seconds:
+                    msg = (
+                        "a bulk job was not done within "
+                        f"{self._settings.job_timeout_seconds:g} s (job_timeout_seconds): check "
+                        "Kustomer's status, then run again: the last STATE is safe"
+                    )
+                    raise UnreachableError(msg)
+                else:
+                    watch.told_too_early()
 
     def _finished(self, job: _Job) -> Batches | None:
         """The batches of the job when it is done, by one question [API §2.5]."""
@@ -220,7 +239,7 @@ class BulkJobs:
         except NotFoundError:
             return None
         whole = all_completed(batches) and (
-            accounted(batches) >= len(job.indexes) or self._kustomer.job_completed(job.submitted.id)
+            accounted(batches) >= len(job.items) or self._kustomer.job_completed(job.submitted.id)
         )
         return batches if whole else None
 
@@ -229,34 +248,37 @@ class BulkJobs:
 
 
 class _Run:
-    """The items of one call: waiting to be sent, in flight, and with a result."""
+    """Requests of one kind: what of them waits to be sent, and what is in flight."""
 
-    def __init__(
-        self,
-        verb: Verb,
-        object_type: ObjectType,
-        payloads: Sequence[Attributes],
-        accepted: Callable[[], None],
-    ) -> None:
-        self.verb = verb
-        self.object_type = object_type
-        self.payloads = payloads
-        self.accepted = accepted
-        self.pending = deque(_Piece(part) for part in split_by_size(payloads, MAX_BULK_ITEMS))
+    def __init__(self, led: Sequence[Shared]) -> None:
+        self.kind = led[0].kind
+        self.pending = deque(_Piece(shared.items) for shared in led)
         self.jobs: deque[_Job] = deque()
-        self.results: dict[int, ItemResult] = {}
+
+    def accepted(self) -> None:
+        """Kustomer has taken a request."""
+        if self.kind.trial:
+            self.kind.trial.accepted.set()
 
     def refuse(self, piece: _Piece, error: RefusedError) -> None:
         """Halve what was refused as a whole, until the culprits stand alone."""
-        if len(piece.indexes) == 1:
-            self.results[piece.indexes[0]] = ItemResult(
+        if len(piece.items) == 1:
+            piece.items[0].result = ItemResult(
                 ItemState.DUPLICATE if error.duplicate else ItemState.REFUSED,
                 detail=error.detail,
                 status=error.status,
             )
         elif error.status in _SPLITTABLE:
-            halves = split_in_halves(piece.indexes)
+            halves = split_in_halves(piece.items)
             self.pending.extendleft(_Piece(half, piece.lost_since) for half in reversed(halves))
         else:
             msg = f"Kustomer answered HTTP {error.status} to a {error}, which no setting mends"
             raise UnreachableError(msg) from error
+
+
+def _masked(result: ItemResult, item: Item, items: Sequence[Item]) -> ItemResult:
+    """The result without what it may tell of the records of other batches (design 1.8)."""
+    others = [each.payload for each in items if each.call is not item.call]
+    if not (result.detail and others):
+        return result
+    return replace(result, detail=mask_others(result.detail, item.payload, others))

@@ -11,8 +11,8 @@ from target_kustomer.exceptions import StoppedError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from target_kustomer.clock import Clock
     from target_kustomer.delivery.batches import Batch, Claim
+    from target_kustomer.delivery.traffic import Traffic
     from target_kustomer.models import Outcome
 
 _POLL_SECONDS = 0.1
@@ -30,16 +30,17 @@ class Flight:
         batch: What it carries.
         after: Earlier flights that hold one of its key values.
         ahead: All earlier flights of the pipeline.
-        clock: Time.
+        traffic: Is told of the flight's waits.
     """
 
     def __init__(
-        self, batch: Batch, after: Iterable[Flight], ahead: Sequence[Flight], clock: Clock
+        self, batch: Batch, after: Iterable[Flight], ahead: Sequence[Flight], traffic: Traffic
     ) -> None:
         self.batch = batch
         self._after = tuple(after)
         self._ahead = tuple(ahead)
-        self._clock = clock
+        self._clock = traffic.clock
+        self._traffic = traffic
         self._ids: set[str] = set()
         self._located = threading.Event()
         self._landed = threading.Event()
@@ -78,10 +79,11 @@ class Flight:
         trial = self.batch.stream.trial
         before = [each for each in self._ahead if each.batch.stream.trial is trial]
         until = self._clock.monotonic() + _NEWS_SECONDS
-        while not all(each.has_landed for each in before) and self._clock.monotonic() < until:
-            if trial.told.wait(_POLL_SECONDS):
-                return
-            self._clock.sleep(0)
+        with self._traffic.resting(trial.told.is_set):
+            while not all(each.has_landed for each in before) and self._clock.monotonic() < until:
+                if trial.told.wait(_POLL_SECONDS):
+                    return
+                self._clock.sleep(0)
 
     def claim(self, ids: Iterable[str]) -> set[str]:
         """Claim Kustomer ids for an update; which of them an earlier flight held until now.
@@ -128,10 +130,11 @@ class Flight:
         self._landed.set()
 
     def _await(self, event: threading.Event, unless: threading.Event | None = None) -> None:
-        while not event.is_set():
-            if (unless or event).wait(_POLL_SECONDS) and unless:
-                return
-            self._clock.sleep(0)
+        with self._traffic.resting(lambda: event.is_set() or bool(unless and unless.is_set())):
+            while not event.is_set():
+                if (unless or event).wait(_POLL_SECONDS) and unless:
+                    return
+                self._clock.sleep(0)
         if self._crashed:
             raise StoppedError
 
@@ -144,7 +147,7 @@ class Pipeline:
         settle: Takes a batch with its verdicts; called on the worker's thread.
         failed: Called once, on the worker's thread, when a worker fails.
         workers: Threads; a flight holds one from its start to its verdicts.
-        clock: Time.
+        traffic: Is told what the workers are doing.
     """
 
     def __init__(
@@ -153,15 +156,17 @@ class Pipeline:
         settle: Callable[[Batch, Sequence[Outcome]], None],
         failed: Callable[[BaseException], None],
         workers: int,
-        clock: Clock,
+        traffic: Traffic,
     ) -> None:
         self._deliver = deliver
         self._settle = settle
         self._failed = failed
-        self._clock = clock
+        self._clock = traffic.clock
         self._capacity = 2 * workers
         self._changed = threading.Condition()
         self._waiting: deque[Flight] = deque()
+        self._traffic = traffic
+        traffic.queue = self._waiting
         self._flying: list[Flight] = []
         self._writers: dict[Claim, Flight] = {}
         self._closed = False
@@ -191,9 +196,10 @@ class Pipeline:
                 for claim in (*batch.writes, *batch.reads)
                 if (flight := self._writers.get(claim))
             }
-            flight = Flight(batch, after.values(), self._flying, self._clock)
+            flight = Flight(batch, after.values(), self._flying, self._traffic)
             self._flying.append(flight)
             self._waiting.append(flight)
+            self._traffic.arrived()
             self._writers.update(dict.fromkeys(batch.writes, flight))
             self._changed.notify_all()
 
@@ -205,12 +211,14 @@ class Pipeline:
 
     def close(self) -> None:
         """No more batches will come: workers leave when the queue is empty."""
+        self._traffic.ended()
         with self._changed:
             self._closed = True
             self._changed.notify_all()
 
     def abandon(self) -> int:
         """Take back what no worker has begun; the records in it."""
+        self._traffic.ended()
         with self._changed:
             count = sum(len(flight.batch) for flight in self._waiting)
             self._waiting.clear()
@@ -226,6 +234,10 @@ class Pipeline:
         return not any(thread.is_alive() for thread in self._threads)
 
     def _work(self) -> None:
+        with self._traffic.doing(lambda: "resolving"):
+            self._deliver_all()
+
+    def _deliver_all(self) -> None:
         while (flight := self._next()) is not None:
             try:
                 flight.await_turn()
@@ -246,7 +258,8 @@ class Pipeline:
             while not self._waiting:
                 if self._closed:
                     return None
-                self._changed.wait()
+                with self._traffic.doing(lambda: "idle"):
+                    self._changed.wait()
             return self._waiting.popleft()
 
     def _land(self, flight: Flight) -> None:

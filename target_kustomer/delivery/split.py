@@ -1,12 +1,15 @@
-"""Halving: what to send after a request was refused as a whole. Pure."""
+"""What goes into one request, and what to send after it was refused as a whole: pure."""
 
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
+from target_kustomer.settings import MAX_BULK_ITEMS
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from target_kustomer.models import Attributes
 
@@ -26,16 +29,25 @@ def split_in_halves(items: Sequence[T]) -> tuple[Sequence[T], Sequence[T]]:
     return items[:middle], items[middle:]
 
 
-def split_by_size(
-    payloads: Sequence[Attributes], max_items: int, max_bytes: int = MAX_BODY_BYTES
-) -> Iterator[range]:
-    """Consecutive index ranges of payloads that fit one request; one too large stands alone."""
-    start, size = 0, 0
-    for index, payload in enumerate(payloads):
+@dataclass(slots=True)
+class Fill:
+    """How full a request is."""
+
+    max_items: int = MAX_BULK_ITEMS
+    max_bytes: int = MAX_BODY_BYTES
+    items: int = 0
+    size: int = 0
+
+    def take(self, payload: Attributes) -> bool:
+        """Count the payload in, if it fits; one that is too large stands alone."""
         length = len(json.dumps(payload)) + 2
-        if index > start and (index - start >= max_items or size + length > max_bytes):
-            yield range(start, index)
-            start, size = index, 0
-        size += length
-    if start < len(payloads):
-        yield range(start, len(payloads))
+        if self.items and (self.is_full or self.size + length > self.max_bytes):
+            return False
+        self.items += 1
+        self.size += length
+        return True
+
+    @property
+    def is_full(self) -> bool:
+        """Whether no item fits any more, however small."""
+        return self.items >= self.max_items

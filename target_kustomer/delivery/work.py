@@ -13,12 +13,13 @@ from target_kustomer.models import Verdict
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from target_kustomer.delivery.bulk import BulkJobs, Verb
+    from target_kustomer.delivery.bulk import BulkJobs
     from target_kustomer.delivery.knowledge import Knowledge
     from target_kustomer.delivery.links import CompanyLinks
     from target_kustomer.delivery.lost import LostAnswers
     from target_kustomer.delivery.pipeline import Flight
     from target_kustomer.delivery.results import ItemResult
+    from target_kustomer.delivery.sharing import Verb
     from target_kustomer.delivery.verdicts import Verdicts
     from target_kustomer.delivery.waves import Identity
     from target_kustomer.identity import Identities
@@ -89,7 +90,7 @@ class Delivery:
             return []
         trial = self.flight.batch.stream.trial
         self.flight.await_trial()
-        results = self.services.bulk.run(verb, self.object_type, payloads, trial.accepted.set)
+        results = self.services.bulk.run(verb, self.object_type, payloads, trial)
         trial.refuse(sum(result.status is not None for result in results))
         for payload, result in zip(payloads, results, strict=True):
             self.note_written(payload, payload.get("id") or result.id)

@@ -143,7 +143,7 @@ def test_companies_and_their_customers_come_interleaved(run: Runner) -> None:
 
 
 def test_state_never_passes_a_record_that_is_still_in_flight(run: Runner) -> None:
-    run.simulator.faults.add("stuck_job", nth=3)
+    run.simulator.faults.add("stuck_job", nth=2)
     messages = [schema("customers", CUSTOMERS)]
     for number in range(30):
         messages += [record("customers", id=f"c{number}", name="A"), state(number)]

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from target_kustomer.delivery.split import split_by_size, split_in_halves
+from target_kustomer.delivery.split import Fill, split_in_halves
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -64,6 +64,10 @@ def test_requests_keep_to_the_limits_of_items_and_bytes(
     sizes: list[int], max_items: int, max_bytes: int, expected: list[int]
 ) -> None:
     payloads = [{"n": "x" * (size - 9)} for size in sizes]
-    parts = list(split_by_size(payloads, max_items, max_bytes))
-    assert [len(part) for part in parts] == expected
-    assert [index for part in parts for index in part] == list(range(len(sizes)))
+    fills: list[Fill] = []
+    for payload in payloads:
+        if not (fills and fills[-1].take(payload)):
+            fills.append(Fill(max_items, max_bytes))
+            assert fills[-1].take(payload)
+    assert [fill.items for fill in fills] == expected
+    assert [fill.is_full for fill in fills] == [items == max_items for items in expected]
