@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import threading
 from typing import TYPE_CHECKING
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
 
     from target_kustomer.clock import Clock
 
+logger = logging.getLogger(__name__)
 
 _MAX_HOLD_SECONDS = 120.0
 """A reset further away than two windows is not believed [API §13]."""
@@ -20,9 +22,11 @@ _MAX_HOLD_SECONDS = 120.0
 _MILLISECONDS_FROM = 1e11
 """An epoch beyond this counts milliseconds [API §13]."""
 
-
 _SHORTEST_WAIT_SECONDS = 0.001
 """A wait may be shorter than what a clock can tell."""
+
+_LONG_WAIT_SECONDS = 5.0
+"""A wait of a request that is worth a line in the log."""
 
 
 class Budget:
@@ -38,6 +42,7 @@ class Budget:
         self._clock = clock
         self._lock = threading.Lock()
         self._held_objects: dict[str, float] = {}
+        self._told_until = float("-inf")
 
     def acquire(self, object_id: str | None = None) -> float:
         """Wait until one more request fits, and count it; the seconds waited.
@@ -47,34 +52,59 @@ class Budget:
         """
         started = self._clock.monotonic()
         while (wait := self._take(object_id)) > 0:
+            self._tell(self._clock.monotonic() - started + wait)
             self._clock.sleep(max(wait, _SHORTEST_WAIT_SECONDS))
         return self._clock.monotonic() - started
 
-    def answered(self, headers: Mapping[str, str]) -> None:
-        """Learn of the org's limit from an answer's headers; empty where no answer came."""
+    def answered(
+        self, headers: Mapping[str, str], sent_at: float, object_id: str | None = None
+    ) -> None:
+        """Learn of the limits from an answer.
+
+        Args:
+            headers: Its headers; empty where no answer came.
+            sent_at: When its request went out, by the clock's ``monotonic``.
+            object_id: The object that it updated, if it is a single one.
+        """
         limit = _whole(headers.get("x-ratelimit-limit"))
         remaining = _whole(headers.get("x-ratelimit-remaining"))
+        now = self._clock.monotonic()
         with self._lock:
-            self._pace.answered(self._clock.monotonic(), limit or None, remaining)
+            self._pace.answered(now, sent_at, limit or None, remaining)
+            if object_id is not None and _object_is_spent(headers):
+                self._hold_object(object_id, now, now + WINDOW_SECONDS)
 
     def exhausted(self, headers: Mapping[str, str], object_id: str | None = None) -> float:
         """A limit is spent (429): hold what it concerns until its reset; seconds until then."""
         wait = self._seconds_to_reset(headers)
-        until = self._clock.monotonic() + wait
+        now = self._clock.monotonic()
         with self._lock:
-            if object_id is not None and _is_of_object(headers):
-                self._held_objects[object_id] = until
-            else:
-                self._pace.hold(until)
+            spent_object = object_id if _object_is_spent(headers) else None
+            if spent_object is not None:
+                self._hold_object(spent_object, now, now + wait)
+            if spent_object is None or _whole(headers.get("x-ratelimit-remaining")) == 0:
+                self._pace.hold(now + wait)
+            self._told_until = max(self._told_until, now + wait)
         return wait
 
     def _take(self, object_id: str | None) -> float:
         now = self._clock.monotonic()
         with self._lock:
-            if object_id is not None and now < self._held_objects.get(object_id, now):
-                return self._held_objects[object_id] - now
-            self._held_objects.pop(object_id or "", None)
-            return self._pace.take(now)
+            held_until = self._held_objects.get(object_id or "", now)
+            return held_until - now if held_until > now else self._pace.take(now)
+
+    def _hold_object(self, object_id: str, now: float, until: float) -> None:
+        held = {each: end for each, end in self._held_objects.items() if end > now}
+        self._held_objects = {**held, object_id: until}
+
+    def _tell(self, wait: float) -> None:
+        """Say that requests wait, once in a window."""
+        now = self._clock.monotonic()
+        with self._lock:
+            if wait < _LONG_WAIT_SECONDS or now < self._told_until:
+                return
+            self._told_until = now + WINDOW_SECONDS
+        logger.info("requests wait for the rate limit")
 
     def _seconds_to_reset(self, headers: Mapping[str, str]) -> float:
         after = _number(headers.get("retry-after"))
@@ -86,10 +116,8 @@ class Budget:
         return min(max(after, 1.0), _MAX_HOLD_SECONDS)
 
 
-def _is_of_object(headers: Mapping[str, str]) -> bool:
-    """Whether it is the object's limit that is spent, and not the org's [API §7]."""
-    spent = _whole(headers.get("x-ratelimit-object-remaining")) == 0
-    return spent and _whole(headers.get("x-ratelimit-remaining")) != 0
+def _object_is_spent(headers: Mapping[str, str]) -> bool:
+    return _whole(headers.get("x-ratelimit-object-remaining")) == 0
 
 
 def _whole(text: str | None) -> int | None:

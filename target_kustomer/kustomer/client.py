@@ -157,7 +157,7 @@ class Client:
                 request.method, request.path.lstrip("/"), params=request.params, json=request.json
             )
         except httpx.RequestError as error:  # the connection, or an answer that cannot be decoded
-            self._budget.answered({})
+            self._budget.answered({}, started)
             if _is_distrust(error):
                 msg = (
                     f"the certificate of {self._host} is not trusted, nothing was sent: check "
@@ -166,7 +166,7 @@ class Client:
                 raise UnreachableError(msg) from None
             meaning = Meaning.NOT_SENT if isinstance(error, _NOT_SENT) else Meaning.FAILED
             return Reading(meaning), type(error).__name__
-        self._budget.answered(response.headers)
+        self._budget.answered(response.headers, started, request.object_id)
         status = response.status_code
         seconds = self._clock.monotonic() - started
         logger.debug("request kind=%s status=%d seconds=%.3f", request.kind, status, seconds)

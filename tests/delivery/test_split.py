@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import math
 import random
 from typing import TYPE_CHECKING
@@ -71,3 +72,11 @@ def test_requests_keep_to_the_limits_of_items_and_bytes(
             assert fills[-1].take(payload)
     assert [fill.items for fill in fills] == expected
     assert [fill.is_full for fill in fills] == [items == max_items for items in expected]
+
+
+def test_a_request_is_filled_to_the_last_byte() -> None:
+    payload = {"name": "Ann"}
+    length = len(json.dumps(payload)) + 2
+    exact, short = Fill(max_bytes=2 * length), Fill(max_bytes=2 * length - 1)
+    assert [exact.take(payload) for _ in range(3)] == [True, True, False]
+    assert [short.take(payload) for _ in range(2)] == [True, False]

@@ -408,7 +408,7 @@ BUGS = {
     "in the plan": "target_kustomer.mapping.plan.Plan.map_record",
     "in a worker": "target_kustomer.delivery.deliver.BatchDelivery.deliver",
     "in the settling": "target_kustomer.rejects.RejectsFile.write",
-    "at the start": "target_kustomer.kustomer.endpoints.Kustomer.roles",
+    "at the start": "target_kustomer.kustomer.endpoints.Kustomer.key",
     "in a request": "httpx.Client.request",
     "in an answer": "target_kustomer.kustomer.client.read_answer",
     "in the reader": "target_kustomer.reader.InterruptibleReader._check",
