@@ -7,11 +7,12 @@ import threading
 from itertools import groupby
 from typing import TYPE_CHECKING
 
+from target_kustomer.demand import Demand
 from target_kustomer.exceptions import RefusedError
 from target_kustomer.mapping.keys import MATCH_KINDS, known_keys
 from target_kustomer.models import MatchKey, ObjectType, Reason, Rejection
 from target_kustomer.recent import Recent
-from target_kustomer.roster import FRESH_SECONDS, Demand, Roster
+from target_kustomer.roster import FRESH_SECONDS, Roster
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -26,7 +27,7 @@ class Identities:
     Args:
         kustomer: The API.
         clock: Time.
-        waiting: How many records of an object are on their way to be delivered.
+        waiting: How many records of an object may have to be looked up yet.
     """
 
     def __init__(
@@ -41,7 +42,8 @@ class Identities:
             each: Roster(each, kustomer, clock) for each in MATCH_KINDS
         }
         self._demands: dict[ObjectType, Demand] = {each: Demand() for each in MATCH_KINDS}
-        self._no_company_since: float | None = None
+        self._has_companies = False
+        self._had_none_at = -math.inf
 
     def remembered(self, object_type: ObjectType, keys: Sequence[MatchKey]) -> str | None:
         """The id of the record's first key, where this run has met it.
@@ -69,49 +71,58 @@ class Identities:
 
     # What has been read
 
-    def expect(self, object_type: ObjectType, records: int, look_ups: int) -> None:
+    def expect(
+        self, object_type: ObjectType, records: int, look_ups: int, *, first: bool = True
+    ) -> None:
         """Make ready for look-ups: read all of the org where that costs less than they do.
 
         Args:
             object_type: What is looked up.
             records: The records among which these look-ups are wanted.
             look_ups: How many.
+            first: Whether these records have not been here before.
         """
         demand = self._demands[object_type]
-        demand.note(records, look_ups)
-        waiting = max(self._waiting(object_type) - records, 0)
-        self._rosters[object_type].read_while(
-            lambda pages: demand.is_worth(pages, look_ups, waiting)
+        demand.note(records if first else 0, look_ups)
+        if not look_ups:
+            return
+        done = self._rosters[object_type].read_while(
+            lambda read, left: demand.is_worth(
+                read, left, look_ups, max(self._waiting(object_type) - records, 0)
+            )
         )
+        if done:
+            demand.looked = 0
 
     def knows_all(self, object_type: ObjectType) -> bool:
         """Whether look-ups cost nothing now."""
-        return self._rosters[object_type].whole
+        return self._rosters[object_type].knows_all
 
     def note_written(
-        self, object_type: ObjectType, kustomer_id: str, keys: Iterable[MatchKey]
+        self, object_type: ObjectType, kustomer_id: str | None, keys: Iterable[MatchKey]
     ) -> None:
         """This run has, or may have, written an object that bears these keys."""
         self._rosters[object_type].note_written(kustomer_id, keys)
         if object_type == "company":
-            self._no_company_since = None
+            self._has_companies = True
 
     def read(self, object_type: ObjectType, kustomer_id: str) -> Resource | None:
         """The object with this id as it was at most five minutes ago, or None."""
-        if found := self._rosters[object_type].get(kustomer_id):
-            return found if found.live else None
+        found = self._rosters[object_type].find(MatchKey("id", kustomer_id))
+        if found is not None:
+            return next(iter(found), None)
         self._demands[object_type].looked += 1
         return self._kustomer.read(object_type, kustomer_id)
 
-    def has_no_company(self) -> bool:
-        """Whether the org has no company, as it was at most five minutes ago."""
+    def may_have_company(self) -> bool:
+        """Whether a customer may be linked to one: False where the org had none a moment ago."""
         now = self._clock.monotonic()
-        if self._no_company_since is None:
-            self._no_company_since = now if self._kustomer.has_companies() is False else math.inf
-        elif now - self._no_company_since >= FRESH_SECONDS:
-            self._no_company_since = None
-            return self.has_no_company()
-        return self._no_company_since != math.inf
+        if not self._has_companies and now - self._had_none_at >= FRESH_SECONDS:
+            if self._kustomer.has_companies() is False:
+                self._had_none_at = now
+            else:
+                self._has_companies = True
+        return self._has_companies
 
     # Finding
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import logging
+import math
 import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from target_kustomer.copies import Copies
 from target_kustomer.exceptions import AccessError, NotFoundError, RefusedError
-from target_kustomer.mapping.keys import known_keys
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -23,20 +23,21 @@ logger = logging.getLogger(__name__)
 FRESH_SECONDS = 300.0
 """What was read longer ago is read again before anything is decided by it."""
 
-_MAX_OBJECTS = 80_000
-"""An org with more is not read: its copies would take more than 40 MB (measured)."""
+MAX_BYTES = 40_000_000
+"""Of copies; some 150,000 customers."""
 
-_MAX_WRITTEN = 100_000
-"""Keys of this run's own writes since the last reading; beyond it all is read anew."""
+_MAX_PASSES = 10
+"""So many readings, each of what was updated during the one before, and no more."""
 
 UNKNOWN_PAGES = 5
 """What a reading may cost before its first page has told: a few look-ups."""
 
-_REMEMBERED_RECORDS = 2000
-"""By so many records it is guessed what the next ones will need."""
-
 _POLL_SECONDS = 0.05
 _FORBIDDEN = 403
+
+
+class _UnreadableError(Exception):
+    """The list cannot serve; the message says why."""
 
 
 @dataclass(slots=True)
@@ -45,64 +46,34 @@ class _Pass:
 
     Attributes:
         started_at: In the clock's monotonic seconds.
-        since: Kustomer's time of the oldest update that is wanted, None for all.
-        newest: Kustomer's time of the newest update.
-        pages: How many there are, None where Kustomer does not tell.
+        since: Kustomer's time of the oldest update that is wanted, empty for all.
+        newest: Kustomer's time of the newest update on the first page.
+        total: How many objects there were then, None where Kustomer does not tell.
+        read: Pages.
+        seen: Those of these objects that were seen, by number.
     """
 
     started_at: float
-    since: str | None = None
-    newest: str | None = None
-    read: int = 0
-    pages: int | None = None
+    since: str
+    newest: str = ""
     total: int | None = None
-    ids: set[str] = field(default_factory=set)
+    read: int = 0
+    left: int | None = None
+    seen: set[int] = field(default_factory=set)
 
     @property
-    def left(self) -> int:
-        """Pages that are to be read; where Kustomer does not tell, as many as were read."""
-        return self.read if self.pages is None else self.pages - self.read
-
-
-@dataclass(slots=True)
-class Demand:
-    """What single look-ups have cost, and how many more may be wanted: pure.
-
-    Attributes:
-        looked: Objects that were asked for one by one since the last reading.
-    """
-
-    looked: int = 0
-    _records: float = 0.0
-    _look_ups: float = 0.0
-
-    def note(self, records: int, look_ups: int) -> None:
-        """Of so many records, so many had to be looked up; what is long past counts less."""
-        if self._records > _REMEMBERED_RECORDS:
-            self._records /= 2
-            self._look_ups /= 2
-        self._records += records
-        self._look_ups += look_ups
-
-    def is_worth(self, pages: int, look_ups: int, waiting: int) -> bool:
-        """Whether reading so many pages keeps all below twice what the better choice costs.
-
-        Args:
-            pages: What is left to be read.
-            look_ups: What would be asked for now, one by one.
-            waiting: Records that wait, of which as many will be looked up as of those before.
-        """
-        share = min(self._look_ups / self._records, 1.0) if self._records else 0.0
-        return pages <= self.looked + 2 * (look_ups + share * waiting)
+    def saw_all(self) -> bool:
+        """Whether no object slipped from a page that was to come to one that had been read."""
+        return self.total is None or len(self.seen) >= self.total
 
 
 class Roster:
     """The org's customers or companies, as far as they have been read; safe for threads.
 
-    Customers are read by the time of their update, newest first. One that is updated meanwhile
-    moves to the front, where a second, short reading finds it; one that is deleted moves others
-    forward, so that fewer are seen than there are: the reading does not count then. Companies have
-    no such order [API §2.2].
+    Customers are read by the time of their update, newest first, and then those that were updated
+    meanwhile: each of these has moved to the front. Where one is deleted meanwhile, others move
+    forward, and one may be missed: then fewer are seen than there were, and who is not among them
+    may be there all the same. Companies have no such order, and no count [API §2.2].
 
     Args:
         object_type: What is read.
@@ -114,147 +85,153 @@ class Roster:
         self._object_type = object_type
         self._kustomer = kustomer
         self._clock = clock
-        self._copies = Copies(object_type)
+        self._lock = threading.Lock()
         self._reading = threading.Lock()
-        self._pass: _Pass | None = None
-        self._read_at: float | None = None
-        self._all_seen = False
-        self._newest: str | None = None
-        self._written: dict[MatchKey, float] = {}
-        self._writing = threading.Lock()
         self._usable = True
+        self._forget()
+
+    def _forget(self) -> None:
+        self._copies = Copies(self._object_type)
+        self._requests = 0
+        self._pass: _Pass | None = None
+        self._first: _Pass | None = None
+        self._passes = 0
+        self._since = ""
+        self._read_at = -math.inf
+        self._whole = False
+        self._all_seen = False
 
     @property
-    def whole(self) -> bool:
-        """Whether all objects have been read, as they were a moment ago."""
-        return self._read_at is not None and self._is_fresh(self._read_at)
+    def knows_all(self) -> bool:
+        """Whether who is not among them was not there a moment ago."""
+        return self._whole and self._all_seen and self._is_fresh
 
     def find(self, key: MatchKey) -> list[Resource] | None:
         """The objects that bear the key, None where that is not known."""
-        if key in self._written or not self._may_be_known:
-            return None
-        found = self._copies.find(key)
-        sure = self.whole and self._all_seen
-        return found if sure or (found and self._object_type == "customer") else None
+        with self._lock:
+            if not self._is_fresh:
+                return None
+            found = self._copies.find(key)
+            unique = self._object_type == "customer" or key.kind == "id"
+            return found if self.knows_all or (found and unique) else None
 
-    def get(self, kustomer_id: str) -> Resource | None:
-        """The object with this id, None where it is not known as it is."""
-        return self._copies.get(kustomer_id) if self._may_be_known else None
+    def note_written(self, kustomer_id: str | None, keys: Iterable[MatchKey]) -> None:
+        """This run has, or may have, written an object that bears these keys."""
+        with self._lock:
+            if not self._requests:
+                return
+            self._copies.mark(kustomer_id, keys, self._requests)
+            if self._copies.size > MAX_BYTES and self._pass is None:
+                self._forget()
 
-    def note_written(self, kustomer_id: str, keys: Iterable[MatchKey]) -> None:
-        """This run has written an object: its copy is old, and so is what is known of its keys."""
-        if self._pass is None and self._read_at is None:
-            return
-        copy = self._copies.get(kustomer_id)
-        borne = known_keys(self._object_type, copy.id, copy.attributes) if copy else ()
-        now = self._clock.monotonic()
-        with self._writing:
-            self._written.update(dict.fromkeys((*keys, *borne), now))
-        self._copies.drop(kustomer_id)
-        if len(self._written) > _MAX_WRITTEN:
-            self._begin_anew()
-
-    def read_while(self, worth: Callable[[int], bool]) -> None:
+    def read_while(self, worth: Callable[[int, int | None], bool]) -> bool:
         """Read on while that is worth its pages; one thread reads, others wait for it.
 
         Args:
-            worth: Whether so many pages are less than what they save.
+            worth: Takes the pages of this reading that were read, and those that are left (of one
+                that has not begun, a guess), None where that is not known.
+
+        Returns:
+            Whether this has ended a reading.
         """
-        while self._usable and not self.whole:
-            if not worth(self._pages_left):
-                return
+        ended = False
+        while self._usable and not (self._whole and self._is_fresh) and worth(*self._pages):
             if not self._reading.acquire(blocking=False):
                 self._clock.sleep(_POLL_SECONDS)
                 continue
             try:
-                if worth(self._pages_left):
+                if not (self._whole and self._is_fresh) and worth(*self._pages):
                     self._read_page()
+                    ended = self._whole and self._is_fresh
             finally:
                 self._reading.release()
+        return ended
 
     @property
-    def _may_be_known(self) -> bool:
-        """Whether what has been read is as it was a moment ago."""
-        current = self._pass
-        if current is not None and current.since is None:
-            return self._is_fresh(current.started_at)
-        return self.whole
-
-    def _is_fresh(self, since: float) -> bool:
-        return self._clock.monotonic() - since < FRESH_SECONDS
+    def _is_fresh(self) -> bool:
+        return self._clock.monotonic() - self._read_at < FRESH_SECONDS
 
     @property
-    def _pages_left(self) -> int:
+    def _pages(self) -> tuple[int, int | None]:
         current = self._pass
-        return current.left if current and current.read else UNKNOWN_PAGES
+        return (current.read, current.left) if current and current.read else (0, UNKNOWN_PAGES)
 
     def _read_page(self) -> None:
-        if self.whole:
-            return  # another thread has read the last page meanwhile
-        current = self._pass or self._begin_pass()
+        with self._lock:
+            current = self._pass or self._begin()
+            self._requests += 1
+            request = self._requests
         try:
             page = self._kustomer.page_of(self._object_type, current.read + 1, current.since)
-        except (RefusedError, NotFoundError) as error:
+            with self._lock:
+                self._take(current, page, request)
+        except (RefusedError, NotFoundError, _UnreadableError) as error:
             self._give_up(str(error))
         except AccessError as error:
             if error.status != _FORBIDDEN:
                 raise
             self._give_up("the api_key lacks the role")
-        else:
-            self._take(current, page)
 
-    def _begin_pass(self) -> _Pass:
-        if self._newest is None:
-            self._copies.clear()
-        self._pass = _Pass(self._clock.monotonic(), since=self._newest)
+    def _begin(self) -> _Pass:
+        """Begin with those since the last reading, or anew."""
+        since = self._since if self._first or (self._whole and self._all_seen) else ""
+        now = self._clock.monotonic()
+        self._pass = _Pass(now, since)
+        if not since:
+            self._forget()
+            self._pass = self._first = _Pass(now, since)
+            self._read_at = now
         return self._pass
 
-    def _take(self, current: _Pass, page: Page) -> None:
+    def _take(self, current: _Pass, page: Page, request: int) -> None:
+        more = page.more
+        if self._object_type == "customer":
+            times = _times(current, page)
+            if current.read == 0:
+                current.total = page.total
+                current.newest = next(iter(times), current.since)
+                more = more and min(times, default="") > current.since
         current.read += 1
-        current.pages, current.total = page.pages, page.total
-        if current.read == 1 and page.resources:
-            current.newest = page.resources[0].attributes.get("updatedAt")
-        if self._object_type == "customer" and page.total is None:
-            self._give_up("Kustomer does not tell how many there are")
-        elif (page.total or len(current.ids)) > _MAX_OBJECTS:
-            self._give_up("the org has too many")
-        else:
-            current.ids.update(each.id for each in page.resources)
-            self._keep(current, page.resources)
-            if not page.more:
-                self._end(current)
+        current.left = None if page.pages is None else max(page.pages - current.read, 0)
+        numbers = self._copies.put(page.resources, request)
+        current.seen.update(numbers)
+        if self._first and current.since:
+            self._first.seen.update(
+                number
+                for number, each in zip(numbers, page.resources, strict=True)
+                if each.attributes.get("createdAt", "~") <= self._first.newest
+            )
+        if not current.since:
+            self._check_room(current)
+        if not more:
+            self._end(current)
 
-    def _keep(self, current: _Pass, resources: list[Resource]) -> None:
-        """Keep what this run has not itself written since the pass began."""
-        with self._writing:
-            own = {key for key, at in self._written.items() if at >= current.started_at}
-        self._copies.put(
-            each
-            for each in resources
-            if own.isdisjoint(known_keys(self._object_type, each.id, each.attributes))
-        )
+    def _check_room(self, current: _Pass) -> None:
+        pages = current.read + (current.left or 0)
+        if self._copies.size * pages > MAX_BYTES * current.read:
+            msg = "the org has too many"
+            raise _UnreadableError(msg)
 
     def _end(self, current: _Pass) -> None:
+        """The last page was read; those that were updated meanwhile are to be read yet."""
         self._pass = None
-        with self._writing:
-            self._written = {
-                key: at for key, at in self._written.items() if at >= current.started_at
-            }
-        seen = current.total is None or len(current.ids) >= current.total
-        self._all_seen = seen and (current.since is None or self._all_seen)
-        if self._object_type == "company":
-            self._read_at = current.started_at
-            if not self.whole:
-                self._give_up("that takes too long")
+        self._passes += 1
+        if current is self._first or current.saw_all:
+            self._since = current.newest
+        if self._object_type == "customer" and current.read > 1:
+            if self._passes == _MAX_PASSES:
+                msg = "they change faster than they are read"
+                raise _UnreadableError(msg)
             return
-        self._newest = current.newest or self._newest
-        if current.since is not None or current.read == 1:
-            self._read_at = current.started_at
-
-    def _begin_anew(self) -> None:
-        self._pass = self._read_at = self._newest = None
-        with self._writing:
-            self._written = {}
+        self._passes = 0
+        self._read_at = current.started_at
+        self._whole = True
+        if self._first:
+            self._all_seen = self._first.saw_all
+            self._first = None
+        if not self._is_fresh:
+            msg = "that takes too long"
+            raise _UnreadableError(msg)
 
     def _give_up(self, why: str) -> None:
         logger.warning(
@@ -262,6 +239,16 @@ class Roster:
             self._object_type,
             why,
         )
-        self._usable = False
-        self._begin_anew()
-        self._copies.clear()
+        with self._lock:
+            self._usable = False
+            self._forget()
+
+
+def _times(current: _Pass, page: Page) -> list[str]:
+    """When the page's customers were updated: in the order and since the time asked for."""
+    times = [each.attributes.get("updatedAt") or "" for each in page.resources]
+    wanted = all(time >= (current.since or "0") for time in times)
+    if page.total is None or not wanted or times != sorted(times, reverse=True):
+        msg = "Kustomer does not list what it is asked for"
+        raise _UnreadableError(msg)
+    return times

@@ -348,8 +348,8 @@ class Run:
     # Inside
 
     def _waiting(self, object_type: ObjectType) -> int:
-        """How many records of an object are on their way to be delivered."""
-        batches = self._pipeline.batches
+        """How many records of an object may have to be looked up yet."""
+        batches = self._pipeline.unlocated
         return sum(len(each.records) for each in batches if each.stream.object_type == object_type)
 
     def _submit(self, batch: Batch) -> None:

@@ -43,8 +43,10 @@ class Creating:
         trial.note_met(
             sum(not work.sought for work in ready), sum(not work.sought for work in taken)
         )
+        if self._settings.mode != "create":
+            expect = self._services.identities.expect
+            expect(self._object, len(works), len(taken), first=False)
         trial.told.set()
-        self._services.identities.expect(self._object, len(works), len(taken))
         found = (
             self._created(work, payload, result)
             for work, payload, result in zip(ready, payloads, results, strict=True)
@@ -83,8 +85,9 @@ class Creating:
             return self._delivery.met(work)
         keys = work.identity.keys
         find = self._services.identities.find
-        found = None if uncertain else find(self._object, keys, work.identity.external_id)
-        if found is None:  # Kustomer knows better than what was read before
+        read_before = self._services.identities.knows_all(self._object)
+        found = find(self._object, keys, work.identity.external_id, now=uncertain)
+        if found is None and read_before and not uncertain:  # Kustomer itself knows better
             found = find(self._object, keys, work.identity.external_id, now=True)
         if found is None and uncertain and (ours := self._ours(payload)):
             self._decide_created(work, ours.id)

@@ -73,7 +73,8 @@ class BatchDelivery:
         self._updating.update(found, last=last)
 
     def _expect_look_ups(self, identities: Sequence[Identity], known: Sequence[str | None]) -> None:
-        self._delivery.flight.await_news()
+        if self._object == "customer" and self._settings.mode == "upsert":
+            self._delivery.flight.await_news()
         remembered = self._services.identities.remembered
         wanted = sum(
             not known_id

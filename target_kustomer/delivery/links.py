@@ -75,7 +75,7 @@ class CompanyLinks:
         self._ask_ledger(distinct)
         unknown = sum(not self.known(link) for link in distinct)
         if unknown:
-            self._identities.expect("company", len(distinct), unknown)
+            self._identities.expect("company", 0, unknown)
         return {link: self._find(link) for link in distinct}
 
     def is_gone(self, company_id: str | None) -> bool:
@@ -185,7 +185,8 @@ class CompanyLinks:
         return {link: self._created(link, by_key[_creation_key(link)]) for link in links}
 
     def _created(self, link: CompanyLink, result: ItemResult) -> Linked:
-        self._identities.note_written("company", result.id or "", link_keys(link))
+        if result.may_be_written:
+            self._identities.note_written("company", result.id, link_keys(link))
         if result.state is ItemState.DONE and result.id:
             self._remember(link, result.id)
             return result.id

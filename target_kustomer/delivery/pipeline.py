@@ -105,6 +105,11 @@ class Flight:
         return held
 
     @property
+    def is_located(self) -> bool:
+        """Whether it is known what this flight updates."""
+        return self._located.is_set()
+
+    @property
     def has_landed(self) -> bool:
         """Whether every record of this flight has its verdict."""
         return self._landed.is_set()
@@ -208,6 +213,12 @@ class Pipeline:
         """The batches that have not landed."""
         with self._changed:
             return [flight.batch for flight in self._flying]
+
+    @property
+    def unlocated(self) -> list[Batch]:
+        """The batches of which it is not known yet what they update."""
+        with self._changed:
+            return [flight.batch for flight in self._flying if not flight.is_located]
 
     def close(self) -> None:
         """No more batches will come: workers leave when the queue is empty."""

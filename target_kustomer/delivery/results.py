@@ -40,6 +40,11 @@ class ItemResult:
     status: int | None = None
     after_lost: bool = False
 
+    @property
+    def may_be_written(self) -> bool:
+        """Whether the item, or an earlier try of it, may have changed Kustomer."""
+        return self.after_lost or self.state in {ItemState.DONE, ItemState.UNKNOWN}
+
 
 def all_completed(batches: Batches) -> bool:
     """Whether there are batches and each of them is done."""

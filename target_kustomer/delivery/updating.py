@@ -49,7 +49,7 @@ class Updating:
         """
         self._services.knowledge.compare(self._stream, works)
         wanted = sum(not work.current and self._must_read(work) for work in works)
-        self._services.identities.expect(self._object, len(works), wanted)
+        self._services.identities.expect(self._object, len(works), wanted, first=False)
         known = [work for work in works if self._is_known(work)]
         held = self._delivery.flight.claim(work.id for work in known if work.id)
         again = [work for work in known if work.id in held]
@@ -102,7 +102,11 @@ class Updating:
         if self._skips and not work.held.fresh:
             return True
         may_have_moved = work.identity.keys[0].kind not in LASTING_KINDS
-        return may_have_moved or bool(self._merged_lists(work)) or self._keeps_company(work)
+        return (
+            may_have_moved
+            or bool(self._merged_lists(work))
+            or (self._keeps_company(work) and self._services.identities.may_have_company())
+        )
 
     def _merged_lists(self, work: Work) -> set[str]:
         if self._settings.lists == "replace":
@@ -110,11 +114,7 @@ class Updating:
         return set(work.attributes) & _LISTS[self._object]
 
     def _keeps_company(self, work: Work) -> bool:
-        return (
-            self._object == "customer"
-            and "company" not in work.attributes
-            and not self._services.identities.has_no_company()
-        )
+        return self._object == "customer" and "company" not in work.attributes
 
     def _prepare_update(self, work: Work) -> bool:
         """Make the attributes such that nothing is lost that the stream says nothing of."""

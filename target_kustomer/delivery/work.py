@@ -93,7 +93,8 @@ class Delivery:
         results = self.services.bulk.run(verb, self.object_type, payloads, trial)
         trial.refuse(sum(result.status is not None for result in results))
         for payload, result in zip(payloads, results, strict=True):
-            self.note_written(payload, payload.get("id") or result.id)
+            if verb == "update" or result.may_be_written:
+                self.note_written(payload, payload.get("id") or result.id)
         return results
 
     def update_singly(self, work: Work) -> None:
@@ -119,7 +120,7 @@ class Delivery:
     def note_written(self, attributes: Mapping[str, Any], kustomer_id: str | None) -> None:
         """What was read of an object before this write is old."""
         keys = known_keys(self.object_type, kustomer_id or "", attributes)
-        self.services.identities.note_written(self.object_type, kustomer_id or "", keys)
+        self.services.identities.note_written(self.object_type, kustomer_id, keys)
 
     def written(self, work: Work, kustomer_id: str | None) -> None:
         """Remember what is in Kustomer now, for the records to come."""

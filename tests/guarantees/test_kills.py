@@ -56,7 +56,7 @@ PATIENT: dict[str, Any] = {
 }
 """One request after the other, in the order of the grid; none is given up."""
 
-SETTLED = ((3, 0), (8, 4), (19, 7), (23, 11), (24, 15))
+SETTLED = ((3, 0), (8, 4), (18, 7), (22, 11), (23, 15))
 """The last request of each batch, and the STATE when the batch has settled."""
 
 
