@@ -93,7 +93,11 @@ def open_database(url: str) -> tuple[sa.Engine, bytes]:
                 connection.execute(sa.select(table).limit(0))
         return engine, bytes.fromhex(row.digest_key)
     except (exc.SQLAlchemyError, ValueError) as error:
+        engine.dispose()
         raise unusable(error) from None
+    except ConfigurationError:
+        engine.dispose()
+        raise
 
 
 def unusable(error: Exception) -> ConfigurationError:

@@ -17,6 +17,7 @@ from target_kustomer.models import MatchKey
 from tests.support import CUSTOMERS, customers, schema
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from tests.support import Runner
@@ -40,8 +41,20 @@ def url(tmp_path: Path) -> str:
     return f"sqlite:///{tmp_path / 'ledger.db'}"
 
 
+OPEN: list[Ledger] = []
+
+
+@pytest.fixture(autouse=True)
+def close_all() -> Iterator[None]:
+    yield
+    while OPEN:
+        OPEN.pop().close()
+
+
 def opened(url: str, org: str = "org", clock: Clock | None = None) -> Ledger:
-    return Ledger(url, org, resync_after_days=30, write_seconds=900, clock=clock or Clock())
+    ledger = Ledger(url, org, resync_after_days=30, write_seconds=900, clock=clock or Clock())
+    OPEN.append(ledger)
+    return ledger
 
 
 def confirm(ledger: Ledger, value: str, record: str = "r") -> None:
@@ -161,7 +174,7 @@ def test_a_database_with_other_tables_of_these_names_is_a_configuration_error(
 
 
 def test_a_ledger_of_a_newer_release_is_left_alone(tmp_path: Path, url: str) -> None:
-    opened(url).close()
+    opened(url)
     with sqlite3.connect(tmp_path / "ledger.db") as connection:
         connection.execute("UPDATE target_kustomer_ledger SET version = 99")
     connection.close()
