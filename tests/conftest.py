@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, settings
 from target_kustomer.simulator import Simulator
 from tests.guarantees.tally import Tally
 from tests.postgresql import PostgreSQL, running_cluster
-from tests.support import Runner
+from tests.support import Clock, Runner
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -90,6 +90,11 @@ def ledger_server(request: pytest.FixtureRequest) -> Iterator[None]:
     with running_cluster() as cluster:
         Runner.ledger = _Server(cluster)
         yield
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
 
 
 @pytest.fixture

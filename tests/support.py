@@ -242,6 +242,26 @@ def _environment(more: Mapping[str, str] | None) -> dict[str, str]:
     return {**os.environ, "PYTHONUNBUFFERED": "", **(more or {})}
 
 
+class Clock:
+    """Moves when somebody sleeps, or a test says so.
+
+    Attributes:
+        now: Seconds since its start, which was early in 2027.
+    """
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def time(self) -> float:
+        return 1_800_000_000.0 + self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+
+
 def wait_until(condition: Callable[[], object], seconds: float = 60.0) -> None:
     """Wait for something that must come; generous, since the machine may be busy."""
     deadline = time.monotonic() + seconds

@@ -35,31 +35,10 @@ if TYPE_CHECKING:
     from target_kustomer.delivery.traffic import Doing
     from target_kustomer.models import Outcome
     from target_kustomer.simulator import Simulator
-    from tests.support import Runner
+    from tests.support import Clock, Runner
 
 CREATES = Kind("create", "customer")
 UPDATES = Kind("update", "customer")
-
-
-class Clock:
-    """Moves when somebody sleeps."""
-
-    def __init__(self) -> None:
-        self.now = 0.0
-
-    def monotonic(self) -> float:
-        return self.now
-
-    def time(self) -> float:
-        return self.now
-
-    def sleep(self, seconds: float) -> None:
-        self.now += seconds
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
 
 
 @pytest.fixture

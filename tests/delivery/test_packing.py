@@ -19,24 +19,10 @@ from target_kustomer.models import (
     SourceRecord,
     Verdict,
 )
+from tests.support import Clock
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-
-
-class Clock:
-    """Moves when a test says so."""
-
-    now = 0.0
-
-    def monotonic(self) -> float:
-        return self.now
-
-    def time(self) -> float:
-        return self.now
-
-    def sleep(self, seconds: float) -> None:
-        self.now += seconds
 
 
 class Packing:

@@ -23,26 +23,11 @@ from target_kustomer.kustomer.endpoints import Kustomer
 from target_kustomer.settings import Settings
 from target_kustomer.simulator import Simulator
 from tests.guarantees.fasttime import FastTarget, fast_time
-from tests.support import CUSTOMERS, Runner, customers, schema
+from tests.support import CUSTOMERS, Clock, Runner, customers, schema
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator
     from pathlib import Path
-
-
-class Clock:
-    """Moves when somebody sleeps."""
-
-    now = 0.0
-
-    def monotonic(self) -> float:
-        return self.now
-
-    def time(self) -> float:
-        return 1_800_000_000.0 + self.now
-
-    def sleep(self, seconds: float) -> None:
-        self.now += seconds
 
 
 class Server:

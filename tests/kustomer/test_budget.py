@@ -8,7 +8,7 @@ import pytest
 from target_kustomer.kustomer.budget import Budget
 
 if TYPE_CHECKING:
-    from tests.kustomer.conftest import Clock
+    from tests.support import Clock
 
 
 def lines(caplog: pytest.LogCaptureFixture) -> list[str]:

@@ -24,7 +24,7 @@ from target_kustomer.simulator import Simulator
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from tests.kustomer.conftest import Clock
+    from tests.support import Clock
 
 HTML = b"<html>a gateway's page</html>"
 

@@ -204,3 +204,14 @@ def test_a_driver_that_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setitem(__import__("sys").modules, "psycopg", None)
     with pytest.raises(ConfigurationError, match=r"target-kustomer\[postgresql\]"):
         opened("postgresql+psycopg://127.0.0.1/database")
+
+
+def test_no_log_tells_what_goes_into_the_database(run: Runner, tmp_path: Path, url: str) -> None:
+    result = run([schema("customers", CUSTOMERS), *customers(1)], ledger_url=url)
+    with sqlite3.connect(tmp_path / "ledger.db") as connection:
+        [(key,)] = connection.execute("SELECT digest_key FROM target_kustomer_ledger")
+        [(identity,)] = connection.execute("SELECT identity FROM target_kustomer_identities")
+    connection.close()
+    assert result.counts() == {"created": 1}
+    assert key not in result.log
+    assert identity not in result.log
