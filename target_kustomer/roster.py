@@ -175,13 +175,12 @@ class Roster:
     def _begin(self) -> _Pass:
         """Begin with those since the last reading, or anew."""
         since = self._since if self._first or (self._whole and self._all_seen) else ""
-        now = self._clock.monotonic()
-        self._pass = _Pass(now, since)
+        current = _Pass(self._clock.monotonic(), since)
         if not since:
             self._forget()
-            self._pass = self._first = _Pass(now, since)
-            self._read_at = now
-        return self._pass
+            self._first, self._read_at = current, current.started_at
+        self._pass = current
+        return current
 
     def _take(self, current: _Pass, page: Page, request: int) -> None:
         more = page.more

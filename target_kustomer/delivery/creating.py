@@ -27,7 +27,6 @@ class Creating:
         self._verdicts = delivery.verdicts
         self._object = delivery.object_type
         self._settings = delivery.settings
-        self._written: list[tuple[Work, str]] = []
 
     def create(self, works: Sequence[Work]) -> list[Work]:
         """Create; the works that turned out to be there already, to be updated."""
@@ -52,8 +51,7 @@ class Creating:
             for work, payload, result in zip(ready, payloads, results, strict=True)
         )
         there = [work for work in found if work]
-        self._services.knowledge.settle(self._delivery.flight.batch.stream, self._written)
-        self._written = []
+        self._delivery.settle()
         return there
 
     def _creatable(self, work: Work) -> bool:
@@ -70,10 +68,7 @@ class Creating:
         if result.state is ItemState.DONE:
             self._decide_created(work, result.id)
         elif result.state is ItemState.REFUSED:
-            if self._services.links.is_gone(payload.get("company")):
-                self._verdicts.again.append([work.identity])
-            else:
-                self._verdicts.refuse(work.identity, refusal(result))
+            self._delivery.refuse(work, result, payload.get("company"))
         else:
             return self._is_there(work, payload, result)
         return None
@@ -118,7 +113,6 @@ class Creating:
     def _decide_created(self, work: Work, kustomer_id: str | None) -> None:
         records = work.identity.records
         self._delivery.written(work, kustomer_id)
-        self._written += [(work, kustomer_id)] if kustomer_id else []
         self._verdicts.decide(records[:1], Verdict.CREATED)
         rest = Verdict.SKIPPED if self._settings.mode == "create" else Verdict.UPDATED
         self._verdicts.decide(records[1:], rest)

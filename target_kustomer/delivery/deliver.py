@@ -56,8 +56,14 @@ class BatchDelivery:
         return self._verdicts.outcomes
 
     def _deliver_wave(self, identities: Sequence[Identity], *, last: bool) -> None:
-        known = self._services.knowledge.ids(self._object, [each.keys for each in identities])
-        self._expect_look_ups(identities, known)
+        if self._object == "customer" and self._settings.mode == "upsert":
+            self._delivery.flight.await_news()
+        known = self._known_ids(identities)
+        wanted = sum(
+            not known_id and self._must_look(identity)
+            for identity, known_id in zip(identities, known, strict=True)
+        )
+        self._services.identities.expect(self._object, len(identities), wanted)
         located = [
             work
             for identity, known_id in zip(identities, known, strict=True)
@@ -72,19 +78,17 @@ class BatchDelivery:
         found.sort(key=lambda work: work.identity.ordinal)
         self._updating.update(found, last=last)
 
-    def _expect_look_ups(self, identities: Sequence[Identity], known: Sequence[str | None]) -> None:
-        if self._object == "customer" and self._settings.mode == "upsert":
-            self._delivery.flight.await_news()
-        remembered = self._services.identities.remembered
-        wanted = sum(
-            not known_id
-            and self._must_look(identity)
-            and not (
-                remembered(self._object, identity.keys) and identity.keys[0].kind in LASTING_KINDS
-            )
-            for identity, known_id in zip(identities, known, strict=True)
-        )
-        self._services.identities.expect(self._object, len(identities), wanted)
+    def _known_ids(self, identities: Sequence[Identity]) -> list[str | None]:
+        """The ids that the ledger or this run knows, of keys that can be trusted."""
+        told = self._services.knowledge.ids(self._object, [each.keys for each in identities])
+        return [
+            (None if identity.relocated else known_id) or self._remembered(identity)
+            for identity, known_id in zip(identities, told, strict=True)
+        ]
+
+    def _remembered(self, identity: Identity) -> str | None:
+        remembered = self._services.identities.remembered(self._object, identity.keys)
+        return remembered if remembered and identity.keys[0].kind in LASTING_KINDS else None
 
     @property
     def _lists(self) -> Lists:
@@ -94,11 +98,8 @@ class BatchDelivery:
     def _locate(self, identity: Identity, known_id: str | None) -> Work | None:
         """The identity with its Kustomer id, as far as it must be known before a create."""
         keys = identity.keys
-        if known_id and not identity.relocated:
+        if known_id:
             return self._delivery.met(Work(identity, known_id))
-        remembered = self._services.identities.remembered(self._object, keys)
-        if remembered and keys[0].kind in LASTING_KINDS:
-            return self._delivery.met(Work(identity, remembered))
         if not self._must_look(identity):
             return Work(identity)
         found = self._services.identities.find(self._object, keys, identity.external_id)

@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING
 
 from target_kustomer.delivery.verdicts import link_parts
 from target_kustomer.delivery.waves import split_into_waves
-from target_kustomer.ledger.digests import Digest, changed, list_name
+from target_kustomer.ledger.digests import Digest, kept_names, list_name
 from target_kustomer.ledger.ledger import Confirmation, Held
 from target_kustomer.mapping.keys import first_keys, known_keys
+from target_kustomer.mapping.merging import remaining
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Mapping, Sequence
 
     from target_kustomer.delivery.batches import Stream
     from target_kustomer.delivery.waves import Identity
@@ -56,7 +57,7 @@ class Knowledge:
         if self.ledger is not None:
             self.ledger.doubt({work.id: self._sent(stream, work) for work in works if work.id})
 
-    def settle(self, stream: Stream, written: Iterable[tuple[Work, str]]) -> None:
+    def settle(self, stream: Stream, written: Mapping[Work, str]) -> None:
         """Kustomer holds all that is wanted of these works, under these ids."""
         if self.ledger is not None:
             self.ledger.confirm(
@@ -66,10 +67,10 @@ class Knowledge:
                         kustomer_id,
                         first_keys(work.identity.keys),
                         known_keys(stream.object_type, kustomer_id, work.wanted),
-                        self._digests(stream, work, kustomer_id, work.wanted),
+                        work.digests or self._digests(stream, work, kustomer_id, work.wanted),
                         _record(stream, work),
                     )
-                    for work, kustomer_id in written
+                    for work, kustomer_id in written.items()
                 ]
             )
 
@@ -130,17 +131,26 @@ class Knowledge:
             self.ledger.forget(kustomer_id)
 
     def _leave_changed(self, stream: Stream, work: Work) -> None:
-        attributes = changed(
-            work.attributes, work.digests, work.held.digests, source=self._source(stream, work)
-        )
-        if attributes and "company" in work.attributes:
-            attributes["company"] = work.attributes["company"]  # left out, it would be unlinked
-        work.attributes = attributes
+        known = work.held.digests
+
+        def is_confirmed(name: str, value: JSON) -> bool:
+            return all(
+                each in known and known[each].value == work.digests[each].value
+                for each in self._names(stream, work, {name: value})
+            )
+
+        work.attributes = remaining(work.attributes, is_confirmed)
 
     def _sent(self, stream: Stream, work: Work) -> dict[str, Digest]:
         """What is sent of a work, as its source says it: without what is merely kept."""
-        names = self._digests(stream, work, "", work.attributes)
+        names = self._names(stream, work, work.attributes)
         return {name: each for name, each in work.digests.items() if name in names}
+
+    def _names(self, stream: Stream, work: Work, attributes: Attributes) -> set[str]:
+        """The attributes, as the ledger names them."""
+        source, lists = self._source(stream, work), stream.settings.lists
+        named = kept_names(stream.object_type, attributes, source, lists)
+        return {as_kept for as_kept, _, _ in named}
 
     def _source(self, stream: Stream, work: Work) -> str:
         keys = first_keys(work.identity.keys)

@@ -11,7 +11,7 @@ from target_kustomer.delivery.verdicts import refusal, unconfirmed
 from target_kustomer.exceptions import NotFoundError, RefusedError
 from target_kustomer.mapping.attributes import ATTRIBUTES, SINGLE_UPDATE_ONLY, Items, for_write
 from target_kustomer.mapping.keys import LASTING_KINDS, known_keys
-from target_kustomer.mapping.merging import merge_list, over_limit
+from target_kustomer.mapping.merging import merge_list, over_limit, remaining
 from target_kustomer.models import Reason, Rejection, Verdict
 
 if TYPE_CHECKING:
@@ -38,7 +38,6 @@ class Updating:
         self._settings = delivery.settings
         self._stream = delivery.flight.batch.stream
         self._skips = delivery.services.knowledge.skip_unchanged
-        self._written: list[Work] = []
 
     def update(self, works: Sequence[Work], *, last: bool) -> None:
         """Update; each work gets its verdicts, or goes again.
@@ -65,23 +64,20 @@ class Updating:
         if last and not self._verdicts.again:
             self._delivery.flight.located()
         prepared = [work for work in current.values() if self._prepare_update(work)]
-        singly = [
-            work for work in prepared if SINGLE_UPDATE_ONLY[self._object] & set(work.attributes)
-        ]
+        singly: list[Work] = []
+        bulk: list[Work] = []
+        for work in prepared:
+            alone = SINGLE_UPDATE_ONLY[self._object] & set(work.attributes)
+            (singly if alone else bulk).append(work)
         self._services.knowledge.doubt(self._stream, prepared)
         for work in singly:
             self._update_singly(work)
-        bulk = [work for work in prepared if work not in singly]
         results = self._delivery.send(
             "update", [{**work.attributes, "id": work.id} for work in bulk]
         )
         for work, result in zip(bulk, results, strict=True):
             self._updated(work, result)
-        self._services.knowledge.settle(self._stream, [(w, w.id) for w in self._written if w.id])
-        self._services.knowledge.release(
-            self._stream, [work for work in prepared if work not in self._written]
-        )
-        self._written = []
+        self._delivery.settle(prepared)
 
     def _is_known(self, work: Work) -> bool:
         """Read what Kustomer holds where it matters; False where it is another record's by now."""
@@ -145,16 +141,7 @@ class Updating:
             merged = merge_list(name, self._kept(work, name, there), value)
             return merged == merge_list(name, there, [])
 
-        left: dict[str, JSON] = {}
-        for name, value in work.attributes.items():
-            if name == "custom":
-                parts = {k: v for k, v in (value or {}).items() if not is_there(name, {k: v})}
-                left |= {name: parts} if parts else {}
-            elif not is_there(name, value):
-                left[name] = value
-        if left and "company" in work.attributes:
-            left["company"] = work.attributes["company"]
-        work.attributes = left
+        work.attributes = remaining(work.attributes, is_there)
 
     def _kept(self, work: Work, name: str, items: Sequence[JSON]) -> list[JSON]:
         """The items of a list without those that the source has dropped."""
@@ -200,21 +187,14 @@ class Updating:
         if resource is None:
             self._vanished(work)
         elif result.state is ItemState.REFUSED:
-            self._refused(work, result)
+            self._delivery.refuse(work, result, work.attributes.get("company"))
         elif bears(self._object, resource, work.attributes):
             self._decide_updated(work)
         else:
             self._verdicts.refuse(work.identity, unconfirmed())
 
-    def _refused(self, work: Work, result: ItemResult) -> None:
-        if self._services.links.is_gone(work.attributes.get("company")):
-            self._verdicts.again.append([work.identity])
-        else:
-            self._verdicts.refuse(work.identity, refusal(result))
-
     def _decide_updated(self, work: Work) -> None:
         self._delivery.written(work, work.id)
-        self._written.append(work)
         self._verdicts.decide(work.identity.records, Verdict.UPDATED)
 
     def _vanished(self, work: Work) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from target_kustomer.delivery.verdicts import refusal
 from target_kustomer.exceptions import RefusedError
 from target_kustomer.ledger.ledger import Held
 from target_kustomer.mapping.keys import known_keys
@@ -68,11 +69,16 @@ class Work:
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """A batch in delivery: what its steps work with."""
+    """A batch in delivery: what its steps work with.
+
+    Attributes:
+        unsettled: What was written and is to be told the ledger: each work's id.
+    """
 
     services: Services
     flight: Flight
     verdicts: Verdicts
+    unsettled: dict[Work, str] = field(default_factory=dict)
 
     @property
     def object_type(self) -> ObjectType:
@@ -126,9 +132,24 @@ class Delivery:
         """Remember what is in Kustomer now, for the records to come."""
         if not kustomer_id:
             return
+        self.unsettled[work] = kustomer_id
         self.services.identities.remember(self.object_type, work.identity.keys, kustomer_id)
         if self.object_type == "company" and (name := work.attributes.get("name")):
             self.services.links.note_named(kustomer_id, name)
+
+    def settle(self, tried: Sequence[Work] = ()) -> None:
+        """Tell the ledger what was written, and that the others that were tried were not."""
+        stream, knowledge = self.flight.batch.stream, self.services.knowledge
+        knowledge.settle(stream, self.unsettled)
+        knowledge.release(stream, [work for work in tried if work not in self.unsettled])
+        self.unsettled.clear()
+
+    def refuse(self, work: Work, result: ItemResult, company_id: str | None) -> None:
+        """Kustomer refuses the item; it goes again where only its company is no longer there."""
+        if self.services.links.is_gone(company_id):
+            self.verdicts.again.append([work.identity])
+        else:
+            self.verdicts.refuse(work.identity, refusal(result))
 
     def met(self, work: Work) -> Work | None:
         """The record is in Kustomer: there is something to update, but for mode ``create``."""

@@ -11,7 +11,7 @@ from target_kustomer.mapping.items import identity
 from target_kustomer.mapping.targets import list_of
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Mapping, Sequence
+    from collections.abc import Hashable, Iterator, Sequence
 
     from target_kustomer.models import JSON, Attributes, MatchKey, ObjectType
     from target_kustomer.settings import Lists
@@ -79,21 +79,15 @@ class Digests:
         Custom attributes stand for themselves. Where lists are merged, each source has its own
         items in them: what one drops another may still send.
         """
-        digests: dict[str, Digest] = {}
-        for name, value in attributes.items():
-            if name == "custom":
-                digests |= {
-                    custom_name(each): Digest(self._value(kustomer_id, each, part))
-                    for each, part in (value or {}).items()
-                }
-            elif lists == "merge" and list_of(object_type, name):
-                digests[list_name(name, source)] = Digest(
-                    self._value(kustomer_id, name, value),
-                    tuple(self.item(object_type, kustomer_id, name, each) for each in value or ()),
-                )
-            else:
-                digests[name] = Digest(self._value(kustomer_id, name, value))
-        return digests
+        return {
+            as_kept: Digest(
+                self._value(kustomer_id, name, value),
+                tuple(self.item(object_type, kustomer_id, name, each) for each in value or ())
+                if as_kept == list_name(name, source)
+                else (),
+            )
+            for as_kept, name, value in kept_names(object_type, attributes, source, lists)
+        }
 
     def item(self, object_type: ObjectType, kustomer_id: str, name: str, item: JSON) -> str:
         """What makes an item of a list that item, however it is spelled."""
@@ -110,37 +104,19 @@ class Digests:
         return blake2b(text, digest_size=size, key=self._key).hexdigest()
 
 
-def custom_name(name: str) -> str:
-    """A custom attribute among the others."""
-    return f"custom.{name}"
-
-
 def list_name(name: str, source: str) -> str:
     """A merged list as one source sends it."""
     return f"{name}@{source}"
 
 
-def changed(
-    attributes: Attributes,
-    digests: Mapping[str, Digest],
-    held: Mapping[str, Digest],
-    *,
-    source: str,
-) -> dict[str, JSON]:
-    """The attributes, custom ones each by itself, that are not held as they are to be sent."""
-
-    def differs(name: str) -> bool:
-        known = held.get(name)
-        return known is None or known.value != digests[name].value
-
-    found: dict[str, JSON] = {}
+def kept_names(
+    object_type: ObjectType, attributes: Attributes, source: str, lists: Lists
+) -> Iterator[tuple[str, str, JSON]]:
+    """Each attribute as the ledger names it, by its own name and with its value."""
     for name, value in attributes.items():
         if name == "custom":
-            parts = {k: v for k, v in (value or {}).items() if differs(custom_name(k))}
-            if parts:
-                found[name] = parts
+            yield from ((f"custom.{each}", each, part) for each, part in (value or {}).items())
+        elif lists == "merge" and list_of(object_type, name):
+            yield list_name(name, source), name, value
         else:
-            as_list = list_name(name, source)
-            if differs(as_list if as_list in digests else name):
-                found[name] = value
-    return found
+            yield name, name, value

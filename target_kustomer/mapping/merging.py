@@ -18,7 +18,7 @@ from target_kustomer.mapping.names import suffix_of
 from target_kustomer.mapping.targets import list_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from target_kustomer.models import JSON, Attributes, ObjectType
     from target_kustomer.settings import Lists
@@ -70,6 +70,25 @@ def merge_list(
 def over_limit(attribute: str, items: Sequence[JSON]) -> bool:
     """Whether the list has more items than Kustomer takes [API §4]."""
     return len(items) > _LISTS[attribute].max_items
+
+
+def remaining(attributes: Attributes, is_held: Callable[[str, JSON], bool]) -> dict[str, JSON]:
+    """The attributes, custom ones each by itself, without those that Kustomer holds.
+
+    A company goes with the others: left out of an update, it would be unlinked [API §2.1].
+    """
+    left: dict[str, JSON] = {}
+    for name, value in attributes.items():
+        if name == "custom":
+            parts = {
+                key: part for key, part in (value or {}).items() if not is_held(name, {key: part})
+            }
+            left |= {name: parts} if parts else {}
+        elif not is_held(name, value):
+            left[name] = value
+    if left and "company" in attributes:
+        left["company"] = attributes["company"]
+    return left
 
 
 def holds(object_type: ObjectType, current: Attributes, sent: Attributes) -> bool:
