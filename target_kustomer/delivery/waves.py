@@ -95,10 +95,7 @@ def split_into_waves(
     last: dict[MatchKey, _Placed] = {}
     for record in records:
         hits = list({id(last[key]): last[key] for key in record.keys if key in last}.values())
-        same = len(hits) == 1 and hits[0].is_found_by(record)
-        if same and not (
-            one_source and first_keys(record.keys) != first_keys(hits[0].identity.keys)
-        ):
+        if len(hits) == 1 and hits[0].takes(record, one_source=one_source):
             [place] = hits
         else:
             wave = 1 + max((hit.wave for hit in hits), default=-1)
