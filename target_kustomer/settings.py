@@ -75,6 +75,27 @@ _SHARED_PROPERTIES: dict[str, dict[str, Any]] = {
             "country code comes first."
         ),
     },
+    "undefined_attributes": {
+        "type": "string",
+        "enum": ["warn", "reject", "create"],
+        "default": "warn",
+        "title": "Undefined attributes",
+        "description": (
+            "Custom attributes that the org has not defined: warn and send them, reject the "
+            "stream at its SCHEMA (exit 2), or create their definitions, where the key may."
+        ),
+    },
+    "on_delete": {
+        "type": "string",
+        "enum": ["ignore", "delete"],
+        "default": "ignore",
+        "title": "On delete",
+        "description": (
+            "What the source has deleted (a record with _sdc_deleted_at, or one that an "
+            "ACTIVATE_VERSION leaves behind, where there is a ledger): ignore it, or delete it in "
+            "Kustomer."
+        ),
+    },
 }
 
 _STREAM_PROPERTIES: dict[str, dict[str, Any]] = {
@@ -198,6 +219,16 @@ CONFIG_JSONSCHEMA: dict[str, Any] = {
                 "-1: no limit."
             ),
         },
+        "max_deleted_records": {
+            "type": "integer",
+            "minimum": 0,
+            "default": 100,
+            "title": "Max deleted records",
+            "description": (
+                "Deletes of one run under on_delete: delete; each one beyond is rejected, "
+                "delete_limit."
+            ),
+        },
         "rejects_dir": {
             "type": "string",
             "minLength": 1,
@@ -306,6 +337,33 @@ CONFIG_JSONSCHEMA: dict[str, Any] = {
                 "Seconds for which work in flight may still settle after SIGTERM or SIGINT."
             ),
         },
+        "report_path": {
+            "type": "string",
+            "pattern": r"\.(json|html)$",
+            "title": "Report path",
+            "description": (
+                "Where the report of the run goes, replacing the one before: a file that ends in "
+                ".json or .html; without it there is none."
+            ),
+        },
+        "request_log_path": {
+            "type": "string",
+            "minLength": 1,
+            "title": "Request log path",
+            "description": (
+                "Where every API call is logged with its timings, as an HTTP Archive (HAR 1.2); "
+                "without it there is none."
+            ),
+        },
+        "request_log_bodies": {
+            "type": "boolean",
+            "default": False,
+            "title": "Request log bodies",
+            "description": (
+                "Write the values of records into the request log too; they are masked "
+                "otherwise. The key is always masked."
+            ),
+        },
     },
 }
 """The settings as JSON Schema; the SDK adds its own (stream_maps, flattening_*)."""
@@ -336,6 +394,8 @@ Nulls = Literal["clear", "ignore"]
 Lists = Literal["merge", "replace"]
 InvalidValues = Literal["reject", "omit"]
 MissingCompany = Literal["reject", "create", "ignore"]
+UndefinedAttributes = Literal["warn", "reject", "create"]
+OnDelete = Literal["ignore", "delete"]
 Unmapped = Literal["custom", "ignore", "error"]
 Routing = Literal["customer", "company", "ignore"]
 
@@ -360,6 +420,8 @@ class StreamSettings:
     invalid_values: InvalidValues = "reject"
     missing_company: MissingCompany = "reject"
     default_phone_region: str | None = None
+    undefined_attributes: UndefinedAttributes = "warn"
+    on_delete: OnDelete = "ignore"
 
 
 @dataclass(frozen=True, slots=True)
@@ -381,6 +443,10 @@ class Settings:
     lost_answer_wait_seconds: float
     resync_after_days: float
     shutdown_grace_seconds: float
+    max_deleted_records: int
+    request_log_bodies: bool
+    report_path: str | None = None
+    request_log_path: str | None = None
     ledger_url: str | None = field(repr=False, default=None)
     skip_unchanged: bool = False
 
@@ -436,8 +502,8 @@ def _nearest(name: str, known: Iterable[str]) -> str | None:
 def _value(name: str, given: Any) -> Any:
     """The setting as Python has it: JSON's numbers come as Decimal."""
     schema = CONFIG_JSONSCHEMA["properties"][name]
-    value = schema["default"] if given is None else given
-    if schema["type"] == "string":
+    value = schema.get("default") if given is None else given
+    if schema["type"] in {"string", "boolean"}:
         return value
     if not math.isfinite(value):
         msg = f"setting {name} must be a finite number"

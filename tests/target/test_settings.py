@@ -464,6 +464,8 @@ def test_the_settings_of_a_stream_are_described(cli: Callable[..., Result]) -> N
         "invalid_values",
         "missing_company",
         "default_phone_region",
+        "undefined_attributes",
+        "on_delete",
     }
 
 
