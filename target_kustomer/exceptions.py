@@ -25,6 +25,11 @@ _BREAKS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]+")
 """What would make several lines of one, speak to a terminal, or cannot be written."""
 
 
+def one_line(text: str) -> str:
+    """The text without what would break its line or a terminal."""
+    return _BREAKS.sub(" ", text)
+
+
 class TargetKustomerError(Exception):
     """Any error that this target raises on purpose."""
 
@@ -33,12 +38,18 @@ class FatalError(TargetKustomerError):
     """Ends the run with :attr:`exit_code`; the message says what failed and what to do.
 
     It is one line, whatever the names of streams and columns in it hold.
+
+    Attributes:
+        what: What failed.
+        mend: What to do, where that is told apart.
     """
 
     exit_code: int = 1
 
-    def __init__(self, message: str) -> None:
-        super().__init__(_BREAKS.sub(" ", message))
+    def __init__(self, message: str, *, mend: str | None = None) -> None:
+        self.what = one_line(message)
+        self.mend = mend and one_line(mend)
+        super().__init__(f"{self.what}: {self.mend}" if self.mend else self.what)
 
 
 class ConfigurationError(FatalError):
@@ -76,15 +87,23 @@ class AccessError(FatalError):
 
     exit_code = 4
 
-    def __init__(self, message: str, *, status: int | None = None) -> None:
-        super().__init__(message)
+    def __init__(self, message: str, *, status: int | None = None, mend: str | None = None) -> None:
+        super().__init__(message, mend=mend)
         self.status = status
 
 
 class UnreachableError(FatalError):
-    """Kustomer did not answer, or did not finish a job, within the deadlines."""
+    """Kustomer did not answer, or did not finish a job, within the deadlines.
+
+    Attributes:
+        status: Of the last answer to a request, where one came that is of no use.
+    """
 
     exit_code = 5
+
+    def __init__(self, message: str, *, status: int | None = None, mend: str | None = None) -> None:
+        super().__init__(message, mend=mend)
+        self.status = status
 
 
 class SignalError(FatalError):

@@ -144,7 +144,7 @@ class Run:
     def _open_ledger(self, url: str) -> None:
         ledger = Ledger(
             url,
-            self.admission.org or self.settings.base_url,
+            self.admission.org or self.settings.address,
             resync_after_days=self.settings.resync_after_days,
             write_seconds=self.settings.job_timeout_seconds,
             clock=self._clock,

@@ -26,6 +26,9 @@ REGION_URLS = {
 }
 """Regional hosts [API §1]."""
 
+POD_REGIONS = {"prod1": "us", "prod2": "eu", "prod4": "in"}
+"""The region of each pod, as their hosts name them [API §1]."""
+
 MAX_BULK_ITEMS = 100
 """Items in one bulk request [API §2.3]."""
 
@@ -379,6 +382,9 @@ _READ_APART = {"base_url", "streams", "general", "api_key", "ledger_url", "skip_
 _API_KEY = re.compile(r"[!-~]+")
 """What a header can hold of a bearer token."""
 
+_USERINFO = re.compile(r"^(\w+://).*@", re.DOTALL)
+"""The scheme of a URL, and the user and password in it."""
+
 _BOOLEANS = {
     "true": True,
     "1": True,
@@ -470,6 +476,11 @@ class Settings:
             ledger_url=config.get("ledger_url"),
             skip_unchanged=_skip_unchanged(config),
         )
+
+    @property
+    def address(self) -> str:
+        """The base URL as it may be shown: without a user and a password."""
+        return _USERINFO.sub(r"\1", self.base_url)
 
     def stream(self, name: str) -> StreamSettings:
         """The settings of the stream: an exact name wins, then the first glob, else none."""

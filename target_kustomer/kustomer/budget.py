@@ -43,6 +43,10 @@ class Budget:
         self._lock = threading.Lock()
         self._held_objects: dict[str, float] = {}
         self._told_until = float("-inf")
+        self.limit: int | None = None
+        """Requests of the whole org in a window, where an answer has told."""
+        self.remaining: int | None = None
+        """What was left of them by the last answer that told."""
 
     def acquire(self, object_id: str | None = None) -> float:
         """Wait until one more request fits, and count it; the seconds waited.
@@ -70,6 +74,8 @@ class Budget:
         remaining = _whole(headers.get("x-ratelimit-remaining"))
         now = self._clock.monotonic()
         with self._lock:
+            self.limit = limit or self.limit
+            self.remaining = self.remaining if remaining is None else remaining
             self._pace.answered(now, sent_at, limit or None, remaining)
             if object_id is not None and _object_is_spent(headers):
                 self._hold_object(object_id, now, now + WINDOW_SECONDS)

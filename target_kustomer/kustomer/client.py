@@ -20,7 +20,14 @@ from target_kustomer.exceptions import (
     UnreachableError,
 )
 from target_kustomer.kustomer.budget import Budget
-from target_kustomer.kustomer.errors import Meaning, Reading, read_answer
+from target_kustomer.kustomer.errors import (
+    Meaning,
+    Reading,
+    mentions_expiry,
+    pods_of_refusal,
+    read_answer,
+)
+from target_kustomer.settings import POD_REGIONS
 
 if TYPE_CHECKING:
     from target_kustomer.clock import Clock
@@ -33,6 +40,20 @@ _MAX_BACKOFF_SECONDS = 30.0
 
 _NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
 """Failures before a byte of the request has left."""
+
+_UNREACHABLE = (
+    "check api_url or org, the network and Kustomer's status, then run again: the last STATE is "
+    "safe"
+)
+
+_DISTRUSTED = "check api_url; for a proxy of your own set SSL_CERT_FILE to its authority's file"
+
+_FORBIDDEN = (
+    "make a key with that role (roles of a key cannot be changed), and, if it is restricted to "
+    "some addresses, for this machine's too"
+)
+
+_NEW_KEY = "make a new one (Settings > Security > API Keys)"
 
 _TALKATIVE = (
     "httpx",
@@ -74,7 +95,11 @@ class Answer:
 
 
 class _TryAgainError(Exception):
-    """This try failed in a way that another may mend."""
+    """This try failed in a way that another may mend; what came, and its status, if it is one."""
+
+    def __init__(self, why: str, status: int | None) -> None:
+        super().__init__(why)
+        self.status = status
 
 
 class Client:
@@ -107,6 +132,11 @@ class Client:
             )
             raise ConfigurationError(msg) from None  # its own words quote a proxy's password
 
+    @property
+    def budget(self) -> Budget:
+        """What the answers have told of the org's limit."""
+        return self._budget
+
     def close(self) -> None:
         """Close all connections."""
         self._http.close()
@@ -128,10 +158,9 @@ class Client:
         except _TryAgainError as error:
             msg = (
                 f"{self._host} did not answer ({request.kind}: {error}) within "
-                f"{self._deadline_seconds:g} s: check the network and Kustomer's status, then "
-                "run again: the last STATE is safe"
+                f"{self._deadline_seconds:g} s"
             )
-            raise UnreachableError(msg) from error
+            raise UnreachableError(msg, status=error.status, mend=_UNREACHABLE) from error
         return Answer(body, tries.lost)
 
     def _try(self, request: Request, tries: _Tries) -> Any:
@@ -139,13 +168,13 @@ class Client:
         while reading.meaning is Meaning.LIMITED:
             reading, why = self._exchange(request, tries)
         if reading.meaning is Meaning.NOT_SENT:
-            raise _TryAgainError(why)
+            raise _TryAgainError(why, reading.status)
         if reading.meaning in {Meaning.FAILED, Meaning.UNREADABLE}:
             if not request.repeatable:
                 msg = f"{request.kind}: {why}"
                 raise LostAnswerError(msg)
             tries.lost = True
-            raise _TryAgainError(why)
+            raise _TryAgainError(why, reading.status)
         return reading.body
 
     def _exchange(self, request: Request, tries: _Tries) -> tuple[Reading, str]:
@@ -159,11 +188,8 @@ class Client:
         except httpx.RequestError as error:  # the connection, or an answer that cannot be decoded
             self._budget.answered({}, started)
             if _is_distrust(error):
-                msg = (
-                    f"the certificate of {self._host} is not trusted, nothing was sent: check "
-                    "api_url; for a proxy of your own set SSL_CERT_FILE to its authority's file"
-                )
-                raise UnreachableError(msg) from None
+                msg = f"the certificate of {self._host} is not trusted, nothing was sent"
+                raise UnreachableError(msg, mend=_DISTRUSTED) from None
             meaning = Meaning.NOT_SENT if isinstance(error, _NOT_SENT) else Meaning.FAILED
             return Reading(meaning), type(error).__name__
         self._budget.answered(response.headers, started, request.object_id)
@@ -180,20 +206,15 @@ class Client:
     def _raise_for(self, reading: Reading, status: int, request: Request) -> None:
         meaning, detail = reading.meaning, reading.detail
         if meaning is Meaning.UNAUTHORIZED:
-            msg = (
-                "Kustomer refuses the api_key (401): check that it is whole, not expired and of "
-                f"this org's region ({self._host})"
-            )
-            raise AccessError(msg, status=status)
+            raise self._refused_key(status, detail)
         if meaning is Meaning.FORBIDDEN:
-            msg = (
-                f"the api_key lacks the role for: {request.kind} (403): make a key with that role "
-                "(roles of a key cannot be changed)"
-            )
-            raise AccessError(msg, status=status)
+            if pods_of_refusal(detail):
+                raise self._refused_key(status, detail)
+            msg = f"the api_key lacks the role for: {request.kind} (403)"
+            raise AccessError(msg, status=status, mend=_FORBIDDEN)
         if meaning is Meaning.MOVED:
-            msg = f"{self._host} redirects (HTTP {status}): set api_url or org to the API's address"
-            raise ConfigurationError(msg)
+            msg = f"{self._host} redirects (HTTP {status})"
+            raise ConfigurationError(msg, mend="set api_url or org to the API's address")
         if meaning is Meaning.NOT_FOUND:
             raise NotFoundError(request.kind, status=status, detail=detail)
         if meaning in {Meaning.REFUSED, Meaning.DUPLICATE}:
@@ -204,6 +225,26 @@ class Client:
                 duplicate=meaning is Meaning.DUPLICATE,
             )
 
+    def _refused_key(self, status: int, detail: str) -> AccessError:
+        """Why, as far as the server's text tells; the text itself is told nowhere."""
+        if pods := pods_of_refusal(detail):
+            theirs, here = (POD_REGIONS.get(pod) for pod in pods)
+            msg = (
+                f"the api_key is of {_region(theirs, pods[0])}, but {self._host} serves "
+                f"{_region(here, pods[1])}"
+            )
+            own = f"set region to {theirs}, without api_url and org, or " if theirs else ""
+            mend = f"{own}set org, without api_url: its host finds the region by itself"
+            return AccessError(msg, status=status, mend=mend)
+        if mentions_expiry(detail):
+            return AccessError(f"the api_key has expired ({status})", status=status, mend=_NEW_KEY)
+        msg = f"Kustomer refuses the api_key ({status})"
+        mend = (
+            "check that it is whole, not expired or revoked, and of this org's region "
+            f"({self._host}): else set org, or region"
+        )
+        return AccessError(msg, status=status, mend=mend)
+
 
 class _Tries:
     """The tries of one request: when to stop, and whether one of them may have been taken."""
@@ -211,6 +252,7 @@ class _Tries:
     def __init__(self, clock: Clock, deadline_seconds: float) -> None:
         self._clock = clock
         self._deadline = clock.monotonic() + deadline_seconds
+        self._max_backoff_seconds = min(_MAX_BACKOFF_SECONDS, deadline_seconds)
         self.lost = False
 
     def wait(self, seconds: float) -> None:
@@ -220,12 +262,16 @@ class _Tries:
     def retrying(self) -> tenacity.Retrying:
         return tenacity.Retrying(
             retry=tenacity.retry_if_exception_type(_TryAgainError),
-            wait=tenacity.wait_random_exponential(multiplier=0.5, max=_MAX_BACKOFF_SECONDS),
+            wait=tenacity.wait_random_exponential(multiplier=0.5, max=self._max_backoff_seconds),
             stop=lambda _: self._clock.monotonic() >= self._deadline,
             sleep=self._clock.sleep,
             before_sleep=_log_retry,
             reraise=True,
         )
+
+
+def _region(name: str | None, pod: str) -> str:
+    return f"region {name} ({pod})" if name else f"another region ({pod})"
 
 
 def _log_retry(state: tenacity.RetryCallState) -> None:

@@ -6,7 +6,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from target_kustomer.exceptions import AccessError, NotFoundError, RefusedError
+from target_kustomer.exceptions import (
+    AccessError,
+    ConfigurationError,
+    NotFoundError,
+    RefusedError,
+)
 from target_kustomer.kustomer.client import Answer, Client, Request
 
 if TYPE_CHECKING:
@@ -77,10 +82,12 @@ class Key:
     Attributes:
         roles: Its roles, or None where Kustomer does not tell.
         org: The id of its org, or None where Kustomer does not tell.
+        name: Its name, or None where Kustomer does not tell.
     """
 
     roles: frozenset[str] | None
     org: str | None
+    name: str | None = None
 
 
 class Kustomer:
@@ -90,11 +97,20 @@ class Kustomer:
         self._client = client
 
     def key(self) -> Key:
-        """What the key is; any key may ask [API §1]."""
-        data = self._get("check of the key", "/auth/tokens/current")["data"]
-        roles = data["attributes"].get("roles")
-        org = ((data.get("relationships") or {}).get("org") or {}).get("data") or {}
-        return Key(None if roles is None else frozenset(roles), org.get("id"))
+        """What the key is; any key may ask [API §1].
+
+        Raises:
+            ConfigurationError: What answers is not Kustomer's API.
+        """
+        try:
+            data = self._get("check of the key", "/auth/tokens/current")["data"]
+            attributes = data["attributes"]
+            roles = attributes.get("roles")
+            org = ((data.get("relationships") or {}).get("org") or {}).get("data") or {}
+            granted = None if roles is None else frozenset(roles)
+            return Key(granted, org.get("id"), attributes.get("name"))
+        except (NotFoundError, RefusedError, KeyError, TypeError, AttributeError):
+            raise not_kustomer() from None
 
     def custom_attributes(self, object_type: ObjectType) -> frozenset[str] | None:
         """The custom attributes that the org has defined, or None where the key may not ask."""
@@ -233,6 +249,14 @@ class Kustomer:
 
     def _get(self, kind: str, path: str, params: dict[str, str] | None = None) -> Any:
         return self._client.send(Request(kind, "GET", path, params)).body
+
+
+def not_kustomer() -> ConfigurationError:
+    """The error where something answers, but not as Kustomer's API does."""
+    return ConfigurationError(
+        "what answers at the address of api_url or org is not Kustomer's API",
+        mend="set org, or api_url to the API's address (what comes before /v1)",
+    )
 
 
 def _resource(data: Mapping[str, Any]) -> Resource:

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any
+
+_OTHER_POD = re.compile(
+    r"associated with pod (prod\d{1,3}) but request is being handled by (prod\d{1,3})\b"
+)
 
 
 class Meaning(Enum):
@@ -31,18 +36,19 @@ class Meaning(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """An answer, read: its meaning, its JSON where there is any, and the server's own text."""
+    """An answer, read: its meaning, its JSON where there is any, the server's text, the status."""
 
     meaning: Meaning
     body: Any = None
     detail: str = ""
+    status: int | None = None
 
 
 def read_answer(status: int, content: bytes) -> Reading:
     """Tell what an answer means. Only Kustomer's own 404 and 403 are believed to be such."""
     body = _json(content)
     detail = error_detail(body)
-    return Reading(_meaning(status, body), body, detail)
+    return Reading(_meaning(status, body), body, detail, status)
 
 
 def error_detail(body: Any) -> str:
@@ -55,6 +61,17 @@ def mentions_duplicate(text: str) -> bool:
     """Whether a refusal's text speaks of an identifier that is taken [API §13]."""
     lowered = text.casefold()
     return any(word in lowered for word in ("duplicate", "unique", "already exist"))
+
+
+def pods_of_refusal(text: str) -> tuple[str, str] | None:
+    """The key's pod and the host's, where a refusal's text says that they differ [API §1]."""
+    found = _OTHER_POD.search(text)
+    return (found[1], found[2]) if found else None
+
+
+def mentions_expiry(text: str) -> bool:
+    """Whether a refusal's text says that the key has expired [API §1]."""
+    return "expired" in text.casefold()
 
 
 def _meaning(status: int, body: Any) -> Meaning:

@@ -5,14 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable
 
     from target_kustomer.models import Mode, ObjectType
     from target_kustomer.settings import MissingCompany
 
 BULK_READ = "org.permission.bulk.read"
 
-_LEGACY_VERBS = {"read": "read", "create": "write", "update": "write"}
+METADATA_READ = "org.permission.metadata.read"
+
+_LEGACY_VERBS = {"read": "read", "create": "write", "update": "write", "delete": "delete"}
 
 _MODE_VERBS: dict[Mode, tuple[str, ...]] = {
     "upsert": ("read", "create", "update"),
@@ -43,17 +45,25 @@ def needed_roles(
 def missing_roles(granted: Iterable[str], needed: Iterable[str]) -> tuple[str, ...]:
     """The needed roles that none of the key's grants: itself, a broader one, or its old name."""
     held = tuple(granted)
-    return tuple(
-        role
-        for role in needed
-        if not any(_grants(each, name) for each in held for name in (role, _legacy(role)))
-    )
+    return tuple(role for role in needed if granting(held, role) is None)
+
+
+def granting(granted: Collection[str], role: str) -> str | None:
+    """Which of the key's roles grants one: itself, a broader one or its old name, in this order."""
+    for name in (role, *_legacy(role)):
+        if fitting := [each for each in granted if _grants(each, name)]:
+            return max(fitting, key=len)
+    return None
 
 
 def _grants(held: str, role: str) -> bool:
     return role == held or role.startswith(f"{held}.")
 
 
-def _legacy(role: str) -> str:
+def _legacy(role: str) -> tuple[str, ...]:
+    """The old names of a role; that of metadata may be an administrator's."""
     _, _, resource, verb = role.split(".")
-    return f"org.user.{resource}.{_LEGACY_VERBS[verb]}"
+    name = f"{resource}.{_LEGACY_VERBS[verb]}"
+    if resource != "metadata":
+        return (f"org.user.{name}",)
+    return (f"org.user.{name}", f"org.admin.{name}") if verb == "read" else (f"org.admin.{name}",)

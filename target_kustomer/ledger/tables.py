@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy import exc
@@ -15,11 +15,17 @@ from target_kustomer.exceptions import ConfigurationError
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+T = TypeVar("T")
+
 VERSION = 1
 """Of the tables; counted up with each migration."""
 
 _BUSY_SECONDS = 60
 """How long one process waits for another one's transaction (SQLite)."""
+
+_FORMS = "sqlite:///FILE, or postgresql+psycopg://USER:PASSWORD@HOST/DATABASE"
+
+_NO_FILE = "setting ledger_url names no file"
 
 metadata = sa.MetaData()
 
@@ -73,17 +79,7 @@ def open_database(url: str) -> tuple[sa.Engine, bytes]:
     Raises:
         ConfigurationError: There is no such database, it cannot be used, or is of a newer version.
     """
-    try:
-        engine = _engine(url)
-    except (exc.ArgumentError, exc.NoSuchModuleError, ValueError):
-        msg = "setting ledger_url is no SQLAlchemy URL (sqlite:///FILE, postgresql+psycopg://...)"
-        raise ConfigurationError(msg) from None
-    except ImportError as error:
-        msg = (
-            f"setting ledger_url needs a driver that is not installed ({error.name}): for "
-            "PostgreSQL pip install 'target-kustomer[postgresql]'"
-        )
-        raise ConfigurationError(msg) from None
+    engine = from_url(url, _engine)
     try:
         _create(engine)
         with engine.begin() as connection:
@@ -105,20 +101,37 @@ def unusable(error: Exception) -> ConfigurationError:
     driver = getattr(error, "orig", None)
     what = type(driver or error).__name__
     return ConfigurationError(
-        f"the ledger cannot be used ({what}): check that ledger_url names a database of this "
-        "target that can be reached and written; a corrupt one may be deleted, what it knew is "
-        "then looked up again"
+        f"the ledger cannot be used ({what})",
+        mend="check that ledger_url names a database of this target that can be reached and "
+        "written; a corrupt one may be deleted, what it knew is then looked up again",
     )
 
 
-def _engine(url: str) -> sa.Engine:
-    parsed = sa.make_url(url)
+def from_url(url: str, make: Callable[[sa.URL], T]) -> T:
+    """What is made of a ledger's URL.
+
+    Raises:
+        ConfigurationError: It is none, or needs a driver that is not installed.
+    """
+    try:
+        parsed = sa.make_url(url)
+        in_file = parsed.get_backend_name() == "sqlite"
+        if in_file and (not parsed.database or parsed.database == ":memory:"):
+            raise ConfigurationError(_NO_FILE, mend=_FORMS)
+        return make(parsed)
+    except (exc.ArgumentError, exc.NoSuchModuleError, ValueError):
+        msg = "setting ledger_url is no SQLAlchemy URL"
+        raise ConfigurationError(msg, mend=_FORMS) from None
+    except ImportError as error:
+        msg = f"setting ledger_url needs a driver that is not installed ({error.name})"
+        mend = "for PostgreSQL pip install 'target-kustomer[postgresql]'"
+        raise ConfigurationError(msg, mend=mend) from None
+
+
+def _engine(parsed: sa.URL) -> sa.Engine:
     if parsed.get_backend_name() != "sqlite":
         return sa.create_engine(parsed, pool_pre_ping=True)
-    if not parsed.database or parsed.database == ":memory:":
-        msg = "setting ledger_url names no file: sqlite:///FILE"
-        raise ConfigurationError(msg)
-    if not parsed.database.startswith("file:"):
+    if parsed.database and not parsed.database.startswith("file:"):
         with suppress(OSError):  # SQLite's own error is the better one
             Path(parsed.database).touch(mode=0o600)
     engine = sa.create_engine(parsed, connect_args={"timeout": _BUSY_SECONDS})
@@ -155,13 +168,15 @@ def _create_missing(engine: sa.Engine) -> None:
             connection.execute(sa.insert(about).values(row))
 
 
-def _migrate(connection: sa.Connection, version: int) -> None:
+def check_version(version: int) -> None:
+    """Refuse tables of a newer release with a ConfigurationError."""
     if version > VERSION:
-        msg = (
-            f"the ledger is of version {version}, which this release does not know: install the "
-            "release that wrote it, or a newer one"
-        )
-        raise ConfigurationError(msg)
+        msg = f"the ledger is of version {version}, which this release does not know"
+        raise ConfigurationError(msg, mend="install the release that wrote it, or a newer one")
+
+
+def _migrate(connection: sa.Connection, version: int) -> None:
+    check_version(version)
     for step in range(version, VERSION):
         _MIGRATIONS[step](connection)
     if version < VERSION:
