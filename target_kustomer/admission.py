@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from target_kustomer.delivery.errand import run_errand
 from target_kustomer.exceptions import AccessError, ConfigurationError
-from target_kustomer.kustomer.roles import missing_roles, needed_roles
+from target_kustomer.kustomer.roles import MEND, missing_roles, needed_roles
 from target_kustomer.routing import company_prefixes
 
 if TYPE_CHECKING:
@@ -99,12 +99,8 @@ class Admission:
             missing_company=settings.missing_company,
         )
         if missing := missing_roles(self._roles, needed):
-            msg = (
-                f"stream {stream.name}: the api_key lacks {', '.join(missing)}: make a key with "
-                "these roles too (Settings > Security > API Keys; the roles of a key cannot be "
-                "changed)"
-            )
-            raise AccessError(msg)
+            msg = f"stream {stream.name}: the api_key lacks {', '.join(missing)}"
+            raise AccessError(msg, mend=MEND)
 
     def _check_external_ids(self, stream: Stream, column: str | None) -> None:
         if column is None:

@@ -43,7 +43,7 @@ class RejectsFile:
 
     def warn_of_older(self) -> None:
         """Older files are rejects that nobody has replayed, or forgotten."""
-        older = len(list(self._folder.glob("rejects-*.singer"))) if self._folder.is_dir() else 0
+        older = len(rejects_files(self._folder))
         if older:
             logger.warning(
                 "older rejects files: replay and remove them folder=%s files=%d",
@@ -125,6 +125,11 @@ class RejectsFile:
         self.path = self._folder / f"rejects-{at:%Y%m%dT%H%M%SZ}-{os.getpid()}.singer"
         self._descriptor = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         return self._descriptor
+
+
+def rejects_files(folder: Path) -> list[Path]:
+    """The rejects files in a folder, if it is there."""
+    return list(folder.glob("rejects-*.singer")) if folder.is_dir() else []
 
 
 def rejected_at(rejection: object) -> float | None:

@@ -9,7 +9,7 @@ import signal
 import sys
 import traceback
 from io import UnsupportedOperation
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
 import click
 from jsonschema import Draft202012Validator
@@ -23,6 +23,7 @@ from singer_sdk.singerlib.json import serialize_json
 from singer_sdk.target_base import Target
 from typing_extensions import override
 
+from target_kustomer.check import Finding, as_json, as_table, check, exit_code, failed
 from target_kustomer.clock import RunClock
 from target_kustomer.exceptions import ConfigurationError, FatalError, SignalError
 from target_kustomer.reader import InterruptibleReader, Wakeup
@@ -54,6 +55,11 @@ _SINKS: dict[str, type[UncheckedSink]] = {
 
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+_CHECK_HELP = (
+    "Check the settings, the address, the key and its roles, the ledger and the rejects folder; "
+    "read nothing from stdin, and write nothing."
+)
 
 _MAPPER_MODULES = {"singer_sdk.mapper", "singer_sdk.helpers._flattening"}
 """Where errors of the settings stream_maps and flattening_* arise."""
@@ -255,7 +261,38 @@ class TargetKustomer(Target):
     def get_singer_command(cls) -> click.Command:
         command = super().get_singer_command()
         command.__class__ = _Command
+        command.params.append(click.Option(["--check"], is_flag=True, help=_CHECK_HELP))
+        for option in command.params:
+            if isinstance(option, click.Option) and option.name == "about_format":
+                option.help = "Output style of --about, and of --check (json)."
         return command
+
+    @classmethod
+    @override
+    def invoke(cls, *, check: bool = False, **options: Any) -> None:
+        if check and not options["about"]:
+            cls._check(options["config"], options["about_format"])
+        super().invoke(**options)
+
+    @classmethod
+    def _check(cls, config: Any, output_format: str | None) -> NoReturn:
+        """Print what a run would stumble over, and exit as that would."""
+        if output_format not in {None, "json"}:
+            msg = "--check prints a table, or JSON with --format=json."
+            raise click.UsageError(msg)
+        findings = cls._findings(config)
+        click.echo(as_json(findings) if output_format else as_table(findings))
+        sys.exit(exit_code(findings))
+
+    @classmethod
+    def _findings(cls, config: Any) -> list[Finding]:
+        try:
+            target = cls(config=config.config, parse_env_config=config.parse_env)
+        except ConfigurationError as error:
+            return [failed("settings", error)]
+        target._give_signals_back()
+        target._wakeup.close()
+        return check(target.run.settings, unknown_settings(target.config))
 
 
 class _Command(SingerCommand):

@@ -18,7 +18,7 @@ BASE = {"models", "exceptions", "settings", "clock", "recent"}
 
 ALLOWED: dict[str, set[str]] = {
     "__main__": {"target"},
-    "target": {"sinks", "run", "reader", "routing", *BASE},
+    "target": {"check", "sinks", "run", "reader", "routing", *BASE},
     "sinks": {"run", "intake", "rejects", "delivery", "mapping", *BASE},
     "run": {
         "reader",
@@ -35,6 +35,7 @@ ALLOWED: dict[str, set[str]] = {
         "kustomer",
         *BASE,
     },
+    "check": {"ledger", "rejects", "routing", "mapping", "kustomer", *BASE},
     "admission": {"routing", "delivery", "mapping", "kustomer", *BASE},
     "reader": {"exceptions"},
     "routing": {"settings", "exceptions"},

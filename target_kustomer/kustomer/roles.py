@@ -14,6 +14,12 @@ BULK_READ = "org.permission.bulk.read"
 
 METADATA_READ = "org.permission.metadata.read"
 
+MEND = (
+    "make a key with what is missing too (Settings > Security > API Keys; the roles of a key "
+    "cannot be changed)"
+)
+"""What to do where a role is missing."""
+
 _LEGACY_VERBS = {"read": "read", "create": "write", "update": "write", "delete": "delete"}
 
 _MODE_VERBS: dict[Mode, tuple[str, ...]] = {

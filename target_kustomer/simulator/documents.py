@@ -95,7 +95,7 @@ def token_document(org: Org, key: ApiKey) -> Document:
         "id": key.user,
         "attributes": {
             "lastTokenChars": key.token[-4:],
-            "name": "simulator",
+            "name": key.name,
             "roles": list(key.roles),
             "createdAt": now,
             "updatedAt": now,

@@ -42,6 +42,7 @@ class ApiKey:
         roles: What it may do; a broad role grants every role that it is a prefix of.
         expires_at: Epoch seconds from which it gets a 401, or None.
         region: Pod that issued it, the only one that takes it; None fits any.
+        name: What it was named when it was made.
     """
 
     token: str
@@ -49,6 +50,7 @@ class ApiKey:
     roles: tuple[str, ...] = ("org",)
     expires_at: float | None = None
     region: str | None = None
+    name: str = "simulator"
 
     def grants(self, need: str) -> bool:
         """Tells whether the key may make a kind of call, as named in `ROLES`."""

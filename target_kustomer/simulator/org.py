@@ -135,10 +135,11 @@ class Org:
         roles: Iterable[str] = ("org",),
         expires_at: float | None = None,
         region: str | None = None,
+        name: str = "simulator",
     ) -> ApiKey:
         """Adds an API key; see `ApiKey`."""
         with self.lock:
-            key = ApiKey(token, self._store.new_id(), tuple(roles), expires_at, region)
+            key = ApiKey(token, self._store.new_id(), tuple(roles), expires_at, region, name)
             self.keys[token] = key
             return key
 
