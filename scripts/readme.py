@@ -11,6 +11,7 @@ import json
 import re
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -52,7 +53,19 @@ def tables() -> dict[str, str]:
 def runs() -> dict[str, str]:
     """The blocks that show what a run printed."""
     demo = _output("scripts/demo")
-    return {"demo output": _fenced(demo)}
+    return {"demo output": _fenced(demo), "check output": _fenced(checked())}
+
+
+def checked() -> str:
+    """What the check of the example prints against a simulator, at the address of `serve`."""
+    simulator = [sys.executable, "-m", "target_kustomer.simulator", "run", "--"]
+    check = [sys.executable, "-m", "target_kustomer", "--check"]
+    configs = ["--config=ENV", "--config", str((ROOT / "examples" / "config.json").resolve())]
+    with tempfile.TemporaryDirectory() as folder:  # where no run has left anything
+        done = subprocess.run(
+            [*simulator, *check, *configs], cwd=folder, check=True, text=True, capture_output=True
+        )
+    return re.sub(r"127\.0\.0\.1:\d+", "127.0.0.1:8080", done.stdout)
 
 
 def _settings_table(properties: dict[str, dict[str, Any]]) -> str:

@@ -52,7 +52,7 @@ _MAX_TOLD_CHARACTERS = 100
 """Of a name that Kustomer tells."""
 
 _USED_BY_DEFAULT: Mapping[str, ObjectType] = {"companies": "company", "customers": "customer"}
-"""The streams that are looked at where the settings name none."""
+"""The streams that are looked at where the settings name none of an object."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,8 +219,8 @@ def _told(text: str | None, settings: Settings) -> str:
 
 
 def _streams(settings: Settings) -> Iterator[_Stream | Finding]:
-    """The streams that the settings name, or what is wrong with one; else those of the defaults."""
-    none = True
+    """The streams that the settings name, or what is wrong with one; for other objects one more."""
+    held = set()
     for name, entry in settings.streams.items():
         sure = not any(each in name for each in "*?[")
         try:
@@ -230,10 +230,10 @@ def _streams(settings: Settings) -> Iterator[_Stream | Finding]:
                 yield failed("stream", error, name)
             continue
         if object_type != "ignore":
-            none = False
+            held.add(object_type)
             yield _Stream(name, object_type, entry, sure)
-    if none:
-        for name, object_type in _USED_BY_DEFAULT.items():
+    for name, object_type in _USED_BY_DEFAULT.items():
+        if object_type not in held and route(settings, name) == object_type:
             yield _Stream(name, object_type, settings.stream(name), sure=False)
 
 

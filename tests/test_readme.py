@@ -37,6 +37,12 @@ def test_the_first_command_runs_and_prints_what_the_page_shows() -> None:
     assert _lasting(shape(done.stdout)) == _lasting(shown)
 
 
+def test_the_check_prints_what_the_page_shows() -> None:
+    script = runpy.run_path(str(ROOT / "scripts" / "readme.py"))
+    shown = README.split("<!-- check output -->\n```\n")[1].split("\n```\n")[0].splitlines()
+    assert script["shape"](script["checked"]()) == shown
+
+
 def _lasting(lines: list[str]) -> list[str]:
     """The lines whose words do not depend on the time, the process or the order of threads."""
     varying = re.compile(

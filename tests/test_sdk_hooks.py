@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from jsonschema import Draft202012Validator
-from singer_sdk import Target
+from singer_sdk import Target, plugin_base
 from singer_sdk.configuration import _dict_config
 from singer_sdk.mapper import PluginMapper, RemoveRecordTransform
 from singer_sdk.plugin_base import PluginBase, SingerCommand
@@ -45,6 +45,14 @@ HOOKS: list[tuple[Any, str, str]] = [
     ),
     # command line
     (Target, "get_singer_command", "() -> 'click.Command'"),
+    (
+        Target,
+        "invoke",
+        (
+            "(*, about: 'bool' = False, about_format: 'str | None' = None, "
+            "config: '_ConfigInput | None' = None, file_input: 't.IO[str] | None' = None) -> 'None'"
+        ),
+    ),
     (SingerCommand, "invoke", "(self, ctx: 'click.Context') -> 't.Any'"),
     # sinks
     (Target, "get_sink_class", "(self, stream_name: 'str') -> 'type[Sink]'"),
@@ -78,6 +86,8 @@ ATTRIBUTES: list[tuple[type, str]] = [
     (Target, "cli"),
     (Target, "message_reader_class"),
     (Target, "message_reader"),
+    (plugin_base._ConfigInput, "config"),
+    (plugin_base._ConfigInput, "parse_env"),
     (Target, "max_parallelism"),
     (RecordSink, "key_properties"),
     (RecordSink, "original_schema"),
