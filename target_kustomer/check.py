@@ -210,8 +210,8 @@ def _custom_attributes(kustomer: Kustomer, key: Key) -> Iterator[Finding]:
 
 
 def _told(text: str | None, settings: Settings) -> str:
-    """A name as Kustomer tells it, fit to be shown."""
-    shown = one_line(str(text)).replace(settings.api_key, "***")
+    """A name as Kustomer tells it."""
+    shown = str(text).replace(settings.api_key, "***")
     return shown[:_MAX_TOLD_CHARACTERS] if text else "not told"
 
 
@@ -246,7 +246,7 @@ def _stream(stream: _Stream) -> Finding:
         return failed("stream", ConfigurationError(msg, mend=mend), stream.name)
     seldom = "" if stream.sure else ", if there is such a stream"
     says = f"{stream.object_type}, {stream.settings.mode}, by {', '.join(match_on)}{seldom}"
-    return Finding("stream", says, name=one_line(stream.name))
+    return Finding("stream", says, name=stream.name)
 
 
 def _roles(key: Key, streams: Sequence[_Stream]) -> Iterator[Finding]:
@@ -301,7 +301,7 @@ def _needs(stream: _Stream) -> Iterator[tuple[str, str, bool]]:
 def _unknown_settings(unknown: Mapping[str, str | None]) -> Iterator[Finding]:
     for name, near in unknown.items():
         hint = f"did you mean {near}?" if near else "it is ignored"
-        yield Finding("settings", f"unknown: {hint}", "warning", one_line(name))
+        yield Finding("settings", f"unknown: {hint}", "warning", name)
     if not unknown:
         yield Finding("settings", "valid")
 
@@ -324,7 +324,6 @@ def _ledger(settings: Settings, key: Key | None) -> Finding:
 
 
 def _rejects_dir(folder: Path) -> Finding:
-    shown = one_line(str(folder))
     try:
         there = next(each for each in (folder, *folder.parents) if each.exists())
         usable = there.is_dir() and os.access(there, os.W_OK | os.X_OK)
@@ -332,13 +331,13 @@ def _rejects_dir(folder: Path) -> Finding:
     except OSError:
         usable, older = False, 0
     if not usable:
-        msg = f"{shown} cannot be {'written' if folder.exists() else 'made'}"
+        msg = f"{folder} cannot be {'written' if folder.exists() else 'made'}"
         mend = "set rejects_dir to a folder that can"
         return failed("rejects_dir", ConfigurationError(msg, mend=mend))
     if older:
-        says = f"older rejects files in {shown}: {older}; replay and remove them"
+        says = f"older rejects files in {folder}: {older}; replay and remove them"
         return Finding("rejects_dir", says, "warning")
-    return Finding("rejects_dir", f"{shown} can be {'written' if there == folder else 'made'}")
+    return Finding("rejects_dir", f"{folder} can be {'written' if there == folder else 'made'}")
 
 
 # How it is told
@@ -355,7 +354,7 @@ def as_table(findings: Sequence[Finding]) -> str:
         for each in findings
     ]
     width = max(len(what) for _, what, _ in rows)
-    lines = [f"{mark:<4}  {what:<{width}}  {says}" for mark, what, says in rows]
+    lines = [one_line(f"{mark:<4}  {what:<{width}}  {says}") for mark, what, says in rows]
     code = exit_code(findings)
     return "\n".join([*lines, f"not ready: exit code {code}" if code else "ready"])
 

@@ -233,8 +233,8 @@ class Client:
                 f"the api_key is of {_region(theirs, pods[0])}, but {self._host} serves "
                 f"{_region(here, pods[1])}"
             )
-            own = f"set region to {theirs}, without api_url and org, or " if theirs else ""
-            mend = f"{own}set org, without api_url: its host finds the region by itself"
+            own = f"set region to {theirs} (and neither api_url nor org), or " if theirs else ""
+            mend = f"{own}set org alone: its host finds the region by itself"
             return AccessError(msg, status=status, mend=mend)
         if mentions_expiry(detail):
             return AccessError(f"the api_key has expired ({status})", status=status, mend=_NEW_KEY)

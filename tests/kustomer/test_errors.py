@@ -5,7 +5,14 @@ from typing import Any
 
 import pytest
 
-from target_kustomer.kustomer.errors import Meaning, error_detail, mentions_duplicate, read_answer
+from target_kustomer.kustomer.errors import (
+    Meaning,
+    error_detail,
+    mentions_duplicate,
+    mentions_expiry,
+    pods_of_refusal,
+    read_answer,
+)
 
 HTML = b"<html><body><h1>Not Found</h1></body></html>"
 SHORT = {"errors": [{"status": 400, "title": "Bad", "detail": "is wrong"}]}
@@ -89,6 +96,36 @@ def test_what_is_no_error_body_has_no_detail(body: Any) -> None:
 
 def test_a_detail_is_whole_since_half_a_value_could_not_be_masked() -> None:
     assert error_detail({"errors": [{"title": "x" * 2000}]}) == "x" * 2000
+
+
+@pytest.mark.parametrize(
+    ("text", "pods"),
+    [
+        (
+            "Auth token associated with pod prod2 but request is being handled by prod1",
+            ("prod2", "prod1"),
+        ),
+        (
+            "no; Auth token associated with pod prod1 but request is being handled by prod14; so",
+            ("prod1", "prod14"),
+        ),
+        ("Auth token associated with pod s3cret but request is being handled by prod1", None),
+        ("Auth token associated with pod prod2 but request is being handled by s3cret", None),
+        ("Expired token", None),
+        ("", None),
+    ],
+)
+def test_the_pods_of_a_refusal_are_read_and_nothing_else(
+    text: str, pods: tuple[str, str] | None
+) -> None:
+    assert pods_of_refusal(text) == pods
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"), [("Expired token", True), ("jwt EXPIRED", True), ("Unauthorized", False)]
+)
+def test_a_text_speaks_of_an_expired_key(text: str, *, expected: bool) -> None:
+    assert mentions_expiry(text) is expected
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from target_kustomer.kustomer.roles import missing_roles, needed_roles
+from target_kustomer.kustomer.roles import granting, missing_roles, needed_roles
 
 
 def short(roles: Any) -> set[str]:
@@ -69,3 +69,21 @@ def test_a_role_is_granted_by_itself_a_broader_one_or_its_old_name(
     granted: list[str], needed: str, *, missing: bool
 ) -> None:
     assert missing_roles(granted, [needed]) == ((needed,) if missing else ())
+
+
+@pytest.mark.parametrize(
+    ("held", "role", "by"),
+    [
+        (["org.permission.metadata.read"], "metadata.read", "org.permission.metadata.read"),
+        (["org.user.metadata.read"], "metadata.read", "org.user.metadata.read"),
+        (["org.admin.metadata.read"], "metadata.read", "org.admin.metadata.read"),
+        (["org.admin"], "metadata.update", "org.admin"),
+        (["org.user.metadata.write"], "metadata.update", None),
+        (["org.user.customer.delete"], "customer.delete", "org.user.customer.delete"),
+        (["org.admin"], "customer.update", None),
+        (["org", "org.permission", "org.user.bulk"], "bulk.read", "org.permission"),
+        ([], "bulk.read", None),
+    ],
+)
+def test_the_role_that_grants_one_is_named(held: list[str], role: str, by: str | None) -> None:
+    assert granting(held, f"org.permission.{role}") == by
