@@ -324,20 +324,31 @@ def _ledger(settings: Settings, key: Key | None) -> Finding:
 
 
 def _rejects_dir(folder: Path) -> Finding:
+    verb = "made"
     try:
-        there = next(each for each in (folder, *folder.parents) if each.exists())
+        there = next(each for each in (folder, *folder.parents) if _is_there(each))
+        verb = "written" if there == folder else "made"
         usable = there.is_dir() and os.access(there, os.W_OK | os.X_OK)
         older = len(rejects_files(folder))
-    except OSError:
+    except (OSError, ValueError):
         usable, older = False, 0
     if not usable:
-        msg = f"{folder} cannot be {'written' if folder.exists() else 'made'}"
-        mend = "set rejects_dir to a folder that can"
-        return failed("rejects_dir", ConfigurationError(msg, mend=mend))
+        error = ConfigurationError(
+            f"{folder} cannot be {verb}", mend="set rejects_dir to a folder that can"
+        )
+        return failed("rejects_dir", error)
     if older:
         says = f"older rejects files in {folder}: {older}; replay and remove them"
         return Finding("rejects_dir", says, "warning")
-    return Finding("rejects_dir", f"{folder} can be {'written' if there == folder else 'made'}")
+    return Finding("rejects_dir", f"{folder} can be {verb}")
+
+
+def _is_there(path: Path) -> bool:
+    try:
+        path.stat()
+    except FileNotFoundError:
+        return False
+    return True
 
 
 # How it is told

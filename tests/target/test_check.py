@@ -96,12 +96,12 @@ def nobody() -> str:
 
 
 @contextmanager
-def answering(status: int, body: bytes, **headers: str) -> Iterator[str]:
-    """A web server that answers everything alike; its address."""
+def answering(status: int, body: bytes, metadata: int = 200, **headers: str) -> Iterator[str]:
+    """A web server that answers everything alike, but for the metadata's status; its address."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            self.send_response(status)
+            self.send_response(metadata if "metadata" in self.path else status)
             for name, value in headers.items():
                 self.send_header(name, value)
             self.send_header("Content-Length", str(len(body)))
@@ -238,6 +238,11 @@ def test_nobody_there_is_exit_5_and_says_so(check: Checker, nobody: str) -> None
     assert check.run([], api_url=nobody, retry_deadline_seconds=0).error.endswith(
         checked.of("address")["mend"]
     )
+
+
+def test_a_gateway_that_stumbles_is_asked_again(check: Checker, simulator: Simulator) -> None:
+    simulator.faults.add("500")
+    assert check(retry_deadline_seconds=300).exit_code == 0
 
 
 @pytest.mark.parametrize("kind", ["500", "503_html", "gateway_403_html", "timeout_before"])
@@ -501,9 +506,11 @@ def test_what_else_the_settings_ask_for_needs_its_role(  # noqa: PLR0917
 
 
 def test_the_roles_of_a_key_that_kustomer_does_not_tell_are_warned_of(check: Checker) -> None:
-    with answering(200, b'{"data": {"attributes": {}}}') as url:
+    told_nothing = b'{"data": {"attributes": {}}, "errors": [{"title": "Forbidden"}]}'
+    with answering(200, told_nothing, metadata=403) as url:
         checked = check(api_url=url)
     assert checked.exit_code == 0
+    assert checked.of("custom_attributes", "customer")["says"] == "the key may not read them"
     assert checked.of("role")["status"] == "warning"
     assert checked.of("rate_limit")["status"] == "warning"
     assert checked.of("api_key")["says"].endswith("its name is not told")
@@ -660,7 +667,7 @@ def test_a_ledger_of_a_newer_release_is_exit_2(check: Checker, tmp_path: Path) -
 
 def test_a_rejects_folder_that_cannot_be_made_is_exit_2(check: Checker, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    for path in (tmp_path / "file", tmp_path / "file" / "rejects"):
+    for path in (tmp_path / "file", tmp_path / "file" / "rejects", "x" * 300, "nul\0"):
         checked = check(rejects_dir=str(path))
         assert checked.exit_code == 2
         assert checked.named("failed") == ["rejects_dir"]
