@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -37,12 +38,10 @@ def restricted(scalar: Scalar, coerce_value: Coercer, choices: Sequence[JSON]) -
     """
     if scalar.kind not in _ENUMERABLE:
         return coerce_value
-    exact = {value: value for each in choices for value in _own(scalar, each)}
-    alike: dict[JSON, list[JSON]] = {}
-    for value in exact:
-        alike.setdefault(_folded(value), []).append(value)
-    spelled = {folded: values[0] for folded, values in alike.items() if len(values) == 1}
-    return partial(_chosen, coerce_value, {**spelled, **exact}) if exact else coerce_value
+    allowed = tuple(dict.fromkeys(value for each in choices for value in _own(scalar, each)))
+    times = Counter(map(_folded, allowed))
+    spelled = {_folded(each): each for each in allowed if times[_folded(each)] == 1}
+    return partial(_chosen, coerce_value, allowed, spelled) if allowed else coerce_value
 
 
 def _own(scalar: Scalar, choice: JSON) -> list[JSON]:
@@ -56,14 +55,22 @@ def _own(scalar: Scalar, choice: JSON) -> list[JSON]:
     return [] if value is None else [value]
 
 
-def _chosen(coerce_value: Coercer, spelled: Mapping[JSON, JSON], value: Any, notes: Notes) -> JSON:
+def _chosen(
+    coerce_value: Coercer,
+    allowed: Sequence[JSON],
+    spelled: Mapping[JSON, JSON],
+    value: Any,
+    notes: Notes,
+) -> JSON:
     given = coerce_value(value, notes)
-    found = spelled.get(given, spelled.get(_folded(given)))
-    if found is None and given not in {None, ""}:
-        shown = list(dict.fromkeys(map(str, spelled.values())))
-        more = ", ..." if len(shown) > _SHOWN else ""
-        raise CoercionError(Reason.NOT_ALLOWED, f"none of {', '.join(shown[:_SHOWN])}{more}")
-    return found
+    found = spelled.get(_folded(given))
+    if found is not None or given in allowed:
+        return given if found is None else found
+    if given in {None, ""}:
+        return None
+    shown = ", ".join(map(str, allowed[:_SHOWN]))
+    more = ", ..." if len(allowed) > _SHOWN else ""
+    raise CoercionError(Reason.NOT_ALLOWED, f"none of {shown}{more}")
 
 
 def _folded(value: JSON) -> JSON:
