@@ -11,8 +11,13 @@ if TYPE_CHECKING:
     from target_kustomer.settings import MissingCompany
 
 BULK_READ = "org.permission.bulk.read"
+METADATA_READ = "org.permission.metadata.read"
+METADATA_UPDATE = "org.permission.metadata.update"
 
 _LEGACY_VERBS = {"read": "read", "create": "write", "update": "write"}
+
+_LEGACY_ADMIN = {METADATA_UPDATE: "org.admin.metadata.write"}
+"""Old names that are not made like the others."""
 
 _MODE_VERBS: dict[Mode, tuple[str, ...]] = {
     "upsert": ("read", "create", "update"),
@@ -55,5 +60,7 @@ def _grants(held: str, role: str) -> bool:
 
 
 def _legacy(role: str) -> str:
+    if role in _LEGACY_ADMIN:
+        return _LEGACY_ADMIN[role]
     _, _, resource, verb = role.split(".")
     return f"org.user.{resource}.{_LEGACY_VERBS[verb]}"
