@@ -122,10 +122,10 @@ class World:
         self._process.communicate()
         self._folder.cleanup()
 
-    def target(self, lines: Path, *, ledger: bool = True) -> Run:
-        """Load a stream with the target."""
+    def target(self, lines: Path, *, ledger: bool = True, **others: Any) -> Run:
+        """Load a stream with the target, under other settings too."""
         settings = {"api_url": self.url, "api_key": self.api_key, "rate_limit_share": SHARE}
-        settings |= {"max_parallel_requests": WORKERS}
+        settings |= {"max_parallel_requests": WORKERS, **others}
         if ledger:
             settings["ledger_url"] = f"sqlite:///{self.path / 'ledger.db'}"
         config = self.path / "config.json"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
+from target_kustomer.definitions import Definitions
 from target_kustomer.delivery.errand import run_errand
 from target_kustomer.exceptions import AccessError, ConfigurationError
 from target_kustomer.kustomer.roles import MEND, missing_roles, needed_roles
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from target_kustomer.delivery.batches import Stream
     from target_kustomer.kustomer.endpoints import Kustomer
     from target_kustomer.mapping.plan import Plan
-    from target_kustomer.models import ObjectType
+    from target_kustomer.models import CustomAttributes, ObjectType
     from target_kustomer.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -40,7 +41,7 @@ class Admission:
         self._roles: frozenset[str] | None = None
         self.org: str | None = None
         """The id of the org that the key is of, where Kustomer tells."""
-        self._metadata: dict[ObjectType, frozenset[str] | None] = {}
+        self._definitions = Definitions(kustomer, interrupted)
         self._external_ids: dict[tuple[ObjectType, str], str] = {}
         self._company_prefixes: dict[str, str] = {}
 
@@ -54,13 +55,9 @@ class Admission:
         key = run_errand(self._kustomer.key, self._interrupted)
         self._roles, self.org = key.roles, key.org
 
-    def custom_attributes(self, object_type: ObjectType) -> frozenset[str] | None:
+    def custom_attributes(self, object_type: ObjectType) -> CustomAttributes | None:
         """The custom attributes that the org knows; asked once per object."""
-        if object_type not in self._metadata:
-            self._metadata[object_type] = run_errand(
-                lambda: self._kustomer.custom_attributes(object_type), self._interrupted
-            )
-        return self._metadata[object_type]
+        return self._definitions.of(object_type)
 
     def company_prefix(self, stream: str) -> str:
         """What goes before the external id of the company that this stream's customers name."""
@@ -68,11 +65,12 @@ class Admission:
         return next(iter(prefixes)) if len(prefixes) == 1 else ""
 
     def admit(self, stream: Stream, plan: Plan) -> None:
-        """Say the stream's plan, and check what it needs.
+        """Say the stream's plan, check what it needs, and define what the org lacks.
 
         Raises:
             AccessError: The key lacks a role.
-            ConfigurationError: Its external ids would mix with those of another stream.
+            ConfigurationError: Its external ids would mix with those of another stream, or
+                Kustomer does not take its definitions.
         """
         for column, attribute in plan.columns:
             logger.info(
@@ -87,6 +85,7 @@ class Admission:
             self._check_company_prefix(stream)
         if stream.object_type == "company":
             self._company_prefixes[stream.name] = stream.settings.external_id_prefix
+        self._definitions.define(stream.name, stream.object_type, plan, self._roles)
 
     def _check_roles(self, stream: Stream, *, links: bool) -> None:
         if self._roles is None:

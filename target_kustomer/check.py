@@ -21,7 +21,13 @@ from target_kustomer.exceptions import (
 )
 from target_kustomer.kustomer.client import Client
 from target_kustomer.kustomer.endpoints import Kustomer, not_kustomer
-from target_kustomer.kustomer.roles import MEND, METADATA_READ, granting, needed_roles
+from target_kustomer.kustomer.roles import (
+    MEND,
+    METADATA_READ,
+    METADATA_UPDATE,
+    granting,
+    needed_roles,
+)
 from target_kustomer.ledger.sight import look
 from target_kustomer.mapping.keys import DEFAULT_MATCH_ON, MATCH_KINDS
 from target_kustomer.models import ObjectType
@@ -292,7 +298,7 @@ def _needs(stream: _Stream) -> Iterator[tuple[str, str, bool]]:
         yield f"org.permission.{stream.object_type}.{verb}", f"{name} (on_delete)", stream.sure
     yield METADATA_READ, "to use the custom attributes that the org has", False
     if entry.undefined_attributes == "create":
-        yield "org.permission.metadata.update", "to define custom attributes", False
+        yield METADATA_UPDATE, "to define custom attributes", False
 
 
 # This machine

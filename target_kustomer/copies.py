@@ -1,10 +1,10 @@
-"""Copies of Kustomer's objects, packed small, by match key."""
+"""Copies of Kustomer's objects by match key, on disk: an org of any size takes no memory."""
 
 from __future__ import annotations
 
 import json
-import zlib
-from array import array
+import sqlite3
+import weakref
 from hashlib import blake2b
 from typing import TYPE_CHECKING
 
@@ -14,43 +14,43 @@ from target_kustomer.mapping.keys import known_keys
 from target_kustomer.models import MatchKey
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Sequence
 
     from target_kustomer.models import ObjectType
 
 _KEPT_BESIDE = {"custom", "company"}
 
-_MODEL_BYTES = 4096
-"""Objects of an org resemble each other: each is packed as what it has beyond the first ones."""
-
-_WINDOW_BITS = -13
-"""As far back as a packed object refers: 8 KB; negative for a stream without a header."""
-
-_OBJECT_BYTES = 48
-"""What an object takes beside its packed form."""
-
-_FIRST_SLOTS = 1024
+_SCHEMA = """
+    PRAGMA cache_size = -256;
+    PRAGMA journal_mode = OFF;
+    PRAGMA synchronous = OFF;
+    CREATE TABLE objects (number INTEGER PRIMARY KEY, text TEXT, written INTEGER);
+    CREATE TABLE keys (digest INTEGER, number INTEGER, PRIMARY KEY (digest, number)) WITHOUT ROWID;
+"""
+"""Of the database: 256 KiB of it are in memory, and nothing has to outlive the process."""
 
 
 class Copies:
     """Objects as they were read, but for those that this run has written since.
 
-    An object has a number. Of each number there is its packed form, empty where it is deleted, or
-    since when (in readings) it is not known.
+    They are in a private temporary database of SQLite: a file without a name, readable by nobody
+    else, that is gone with the process. An object has a number. Of each number there is its text,
+    none where it is deleted, or since when (in readings) it is not known.
     """
 
     def __init__(self, object_type: ObjectType) -> None:
         self._object_type = object_type
         self._kept = {*ATTRIBUTES[object_type], *_KEPT_BESIDE}
-        self._objects: list[bytes | int] = []
-        self._packed_bytes = 0
-        self._index = _Index()
-        self._model = b""
+        self._database = sqlite3.connect("", isolation_level=None, check_same_thread=False)
+        weakref.finalize(self, self._database.close)
+        self._database.executescript(_SCHEMA)
+        self._count = 0
 
     @property
     def size(self) -> int:
-        """The bytes that they take, nearly."""
-        return self._packed_bytes + _OBJECT_BYTES * len(self._objects) + self._index.size
+        """The bytes that they take on disk."""
+        pages, page_bytes = (self._value(f"PRAGMA page_{each}") for each in ("count", "size"))
+        return pages * page_bytes
 
     def put(self, resources: Sequence[Resource], reading: int) -> list[int]:
         """Keep objects, in place of older copies; the number of each.
@@ -59,55 +59,67 @@ class Copies:
             resources: The objects.
             reading: When they were read; what was written then or later stays unknown.
         """
-        texts = [self._text(each) for each in resources]
-        self._model = self._model or "".join(texts).encode()[:_MODEL_BYTES]
         numbers = []
-        for resource, text in zip(resources, texts, strict=True):
+        self._database.execute("BEGIN")
+        for resource in resources:
             number = self._number(resource.id)
             numbers.append(number)
-            there = self._objects[number]
-            if isinstance(there, int) and there >= reading:
+            _, written = self._object(number)
+            if written is not None and written >= reading:
                 continue
-            self._set(number, self._pack(text) if resource.live else b"")
+            self._set(number, self._text(resource) if resource.live else None, None)
             self._add(number, known_keys(self._object_type, resource.id, resource.attributes))
+        self._database.execute("COMMIT")
         return numbers
 
     def mark(self, kustomer_id: str | None, keys: Iterable[MatchKey], reading: int) -> None:
         """An object that may bear the keys is not known as it is, before a later reading."""
         number = self._number(kustomer_id)
-        self._set(number, reading)
+        self._set(number, None, reading)
         self._add(number, keys)
 
     def find(self, key: MatchKey) -> list[Resource] | None:
         """The objects that bear the key, None where that is not known."""
         found = []
-        for number in self._index.find(_digest(key)):
-            packed = self._objects[number]
-            if isinstance(packed, int):
+        for number in self._numbers(key):
+            text, written = self._object(number)
+            if written is not None:
                 return None
-            if packed:
-                resource = Resource(*json.loads(self._unpack(packed)))
+            if text:
+                resource = Resource(*json.loads(text))
                 if key in known_keys(self._object_type, resource.id, resource.attributes):
                     found.append(resource)
         return found
 
     def _number(self, kustomer_id: str | None) -> int:
-        keys = [MatchKey("id", kustomer_id)] if kustomer_id else []
-        for key in keys:
-            for number in self._index.find(_digest(key)):
-                return number
-        self._objects.append(b"")
-        self._add(len(self._objects) - 1, keys)
-        return len(self._objects) - 1
+        key = MatchKey("id", kustomer_id) if kustomer_id else None
+        for number in self._numbers(key) if key else ():
+            return number
+        self._count += 1
+        self._set(self._count, None, None)
+        self._add(self._count, [key] if key else ())
+        return self._count
 
-    def _set(self, number: int, value: bytes | int) -> None:
-        for each, sign in ((self._objects[number], -1), (value, 1)):
-            self._packed_bytes += sign * len(each) if isinstance(each, bytes) else 0
-        self._objects[number] = value
+    def _numbers(self, key: MatchKey) -> list[int]:
+        rows = self._database.execute("SELECT number FROM keys WHERE digest = ?", [_digest(key)])
+        return [number for (number,) in rows]
+
+    def _object(self, number: int) -> tuple[str | None, int | None]:
+        row: tuple[str | None, int | None] = self._database.execute(
+            "SELECT text, written FROM objects WHERE number = ?", [number]
+        ).fetchone()
+        return row
+
+    def _set(self, number: int, text: str | None, written: int | None) -> None:
+        self._database.execute("REPLACE INTO objects VALUES (?, ?, ?)", [number, text, written])
 
     def _add(self, number: int, keys: Iterable[MatchKey]) -> None:
-        for key in keys:
-            self._index.add(_digest(key), number)
+        rows = [(_digest(key), number) for key in keys]
+        self._database.executemany("INSERT OR IGNORE INTO keys VALUES (?, ?)", rows)
+
+    def _value(self, query: str) -> int:
+        row: tuple[int] = self._database.execute(query).fetchone()
+        return row[0]
 
     def _text(self, resource: Resource) -> str:
         kept = {
@@ -117,57 +129,8 @@ class Copies:
         }
         return json.dumps([resource.id, kept], separators=(",", ":"))
 
-    def _pack(self, text: str) -> bytes:
-        packer = zlib.compressobj(wbits=_WINDOW_BITS, memLevel=4, zdict=self._model)
-        return packer.compress(text.encode()) + packer.flush()
-
-    def _unpack(self, packed: bytes) -> bytes:
-        return zlib.decompressobj(wbits=_WINDOW_BITS, zdict=self._model).decompress(packed)
-
-
-class _Index:
-    """Numbers by digest: an open table, where a dict takes some five times as much."""
-
-    def __init__(self) -> None:
-        self._make(_FIRST_SLOTS)
-
-    @property
-    def size(self) -> int:
-        return (self._digests.itemsize + self._numbers.itemsize) * len(self._digests)
-
-    def find(self, digest: int) -> Iterator[int]:
-        slot = digest & self._mask
-        while self._digests[slot]:
-            if self._digests[slot] == digest:
-                yield self._numbers[slot]
-            slot = (slot + 1) & self._mask
-
-    def add(self, digest: int, number: int) -> None:
-        if number in self.find(digest):
-            return
-        if 3 * self._used >= 2 * len(self._digests):
-            filled = zip(self._digests, self._numbers, strict=True)
-            self._make(2 * len(self._digests))
-            for each in filled:
-                if each[0]:
-                    self._put(*each)
-        self._put(digest, number)
-
-    def _make(self, slots: int) -> None:
-        self._digests = array("Q", bytes(8 * slots))
-        self._numbers = array("I", bytes(4 * slots))
-        self._mask = slots - 1
-        self._used = 0
-
-    def _put(self, digest: int, number: int) -> None:
-        slot = digest & self._mask
-        while self._digests[slot]:
-            slot = (slot + 1) & self._mask
-        self._digests[slot], self._numbers[slot] = digest, number
-        self._used += 1
-
 
 def _digest(key: MatchKey) -> int:
-    """Eight bytes that stand for a key; never zero, which is an empty slot."""
+    """Eight bytes that stand for a key, as SQLite's signed integer."""
     text = f"{key.kind} {key.value}".encode("utf-8", "surrogatepass")
-    return int.from_bytes(blake2b(text, digest_size=8).digest(), "big") or 1
+    return int.from_bytes(blake2b(text, digest_size=8).digest(), "big", signed=True)

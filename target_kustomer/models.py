@@ -51,6 +51,23 @@ class Verdict(str, Enum):
 
 
 @dataclass(frozen=True, slots=True)
+class CustomAttribute:
+    """A custom attribute as the org has defined it.
+
+    Attributes:
+        choices: The values that it takes, in the org's spelling; empty where it takes any.
+        definition: All that Kustomer says of it.
+    """
+
+    choices: tuple[str | float, ...] = ()
+    definition: Mapping[str, JSON] = field(default_factory=dict)
+
+
+CustomAttributes = Mapping[str, CustomAttribute]
+"""The custom attributes of an object that an org has defined, by name."""
+
+
+@dataclass(frozen=True, slots=True)
 class Rejection:
     """Why a record is not in Kustomer as the source has it.
 

@@ -13,16 +13,26 @@ from target_kustomer.exceptions import (
     RefusedError,
 )
 from target_kustomer.kustomer.client import Answer, Client, Request
+from target_kustomer.models import CustomAttribute
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from target_kustomer.models import Attributes, MatchKind, ObjectType
+    from target_kustomer.models import JSON, Attributes, CustomAttributes, MatchKind, ObjectType
 
 _PATHS: dict[ObjectType, str] = {"customer": "/customers", "company": "/companies"}
 
 _PAGE_SIZE = 100
 """Items on a page of most lists, at most [API §9]."""
+
+MAX_DEFINITIONS = 100
+"""Definitions of custom attributes in one request [API §5]."""
+
+_STAMPS = frozenset({"modifiedBy", "modifiedAt", "updatedAt"})
+"""What Kustomer itself adds to a definition [API §5]."""
+
+_FREE = ("tree", "multi", "array")
+"""Definitions with one of these take values of a form that is not known [API §5]."""
 
 _FORBIDDEN = 403
 
@@ -112,18 +122,56 @@ class Kustomer:
         except (NotFoundError, RefusedError, KeyError, TypeError, AttributeError):
             raise not_kustomer() from None
 
-    def custom_attributes(self, object_type: ObjectType) -> frozenset[str] | None:
+    def custom_attributes(self, object_type: ObjectType) -> CustomAttributes | None:
         """The custom attributes that the org has defined, or None where the key may not ask."""
         kind = f"reading of the {object_type} metadata"
         try:
-            data = self._get(kind, f"/metadata/{object_type}")["data"]
+            # Untranslated: what is read may be written back.
+            data = self._get(kind, f"/metadata/{object_type}", {"translate": "false"})["data"]
         except AccessError as error:
             if error.status != _FORBIDDEN:
                 raise
             return None
         except (NotFoundError, RefusedError):
             return None
-        return frozenset(data["attributes"].get("properties") or ())
+        properties = data["attributes"].get("properties") or {}
+        return {name: _custom_attribute(each or {}) for name, each in properties.items()}
+
+    def define(
+        self,
+        object_type: ObjectType,
+        there: CustomAttributes,
+        display_names: Mapping[str, str],
+    ) -> None:
+        """Define custom attributes; Kustomer takes their types from their suffixes [API §5].
+
+        Whether it keeps the definitions that a request does not hold is not certain: those that
+        are there are sent along as they are. A request that may have been taken is not repeated.
+
+        Args:
+            object_type: What to define them for.
+            there: All that are defined; with the new ones at most :data:`MAX_DEFINITIONS`.
+            display_names: What agents see, by the names of the new ones.
+
+        Raises:
+            LostAnswerError: They may be defined now: read again.
+            RefusedError: Kustomer does not take them.
+            AccessError: The key may not define any (403).
+        """
+        kept = {
+            name: {key: value for key, value in each.definition.items() if key not in _STAMPS}
+            for name, each in there.items()
+        }
+        new = {name: {"displayName": display} for name, display in display_names.items()}
+        self._client.send(
+            Request(
+                kind=f"definition of custom attributes of the {object_type}",
+                method="PUT",
+                path=f"/metadata/{object_type}",
+                json={"properties": {**kept, **new}},
+                repeatable=False,
+            )
+        )
 
     def read(self, object_type: ObjectType, kustomer_id: str) -> Resource | None:
         """The object with this id, or None when Kustomer says that there is none."""
@@ -257,6 +305,14 @@ def not_kustomer() -> ConfigurationError:
         "what answers at the address of api_url or org is not Kustomer's API",
         mend="set org, or api_url to the API's address (what comes before /v1)",
     )
+
+
+def _custom_attribute(definition: Mapping[str, JSON]) -> CustomAttribute:
+    choices: JSON = definition.get("enumeration")
+    free = not isinstance(choices, list) or any(definition.get(each) for each in _FREE)
+    if free or not all(type(each) in {str, int, float} for each in choices):
+        choices = ()
+    return CustomAttribute(tuple(choices), definition)
 
 
 def _resource(data: Mapping[str, Any]) -> Resource:

@@ -11,8 +11,8 @@ if TYPE_CHECKING:
     from target_kustomer.settings import MissingCompany
 
 BULK_READ = "org.permission.bulk.read"
-
 METADATA_READ = "org.permission.metadata.read"
+METADATA_UPDATE = "org.permission.metadata.update"
 
 MEND = (
     "make a key with what is missing too (Settings > Security > API Keys; the roles of a key "

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from target_kustomer.mapping import location
 from target_kustomer.mapping.attributes import ATTRIBUTES, Scalar, Structure
 from target_kustomer.mapping.coercion import coerce, json_text
+from target_kustomer.mapping.enumerations import restricted
 from target_kustomer.mapping.failures import Notes
 from target_kustomer.mapping.groups import ABSENT, Coercer, Group, Source
 from target_kustomer.mapping.items import (
@@ -44,6 +45,7 @@ class Assembly:
     def __init__(
         self, stream: Stream, key_attributes: Collection[str], company_external_id_prefix: str
     ) -> None:
+        self._stream = stream
         self._object_type = stream.object_type
         self._settings = stream.settings
         self._key_attributes = key_attributes
@@ -97,9 +99,12 @@ class Assembly:
         if target == Target("company", "name") and self._settings.missing_company == "ignore":
             # A name too short for Kustomer is the name of no company there.
             shape = replace(shape, min_length=1)
+        coercer = _coercer_of(shape)
         if shape.keeps_empty and column.name in self._settings.fields:
-            return partial(json_text, shape)
-        return _coercer_of(shape)
+            coercer = partial(json_text, shape)
+        if target.attribute == "custom":
+            return restricted(shape, coercer, self._stream.choices(part))
+        return coercer
 
     def _assemble(self, attribute: str) -> Callable[[Values], JSON]:
         if attribute == "custom":

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from target_kustomer.mapping.names import camel_case, suffix_of
+from target_kustomer.mapping.attributes import CUSTOM
+from target_kustomer.mapping.names import camel_case, display_name, suffix_of
 from target_kustomer.mapping.schema import ColumnType
 from target_kustomer.mapping.targets import Target
 
@@ -25,16 +27,35 @@ _SUFFIXES: Mapping[ColumnType, tuple[str, ...]] = {
 """The suffixes that fit a column's type, the one to be added first [API §5]."""
 
 
+_ORG_SUFFIXES = (*CUSTOM, "Tree")
+"""Those in which an org's names may end; multi-level lists exist as defined there alone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Undefined:
+    """A custom attribute that the org has not defined.
+
+    Attributes:
+        column: Whose values it is to hold.
+        name: Its name, with its suffix.
+        display_name: What agents would call it.
+    """
+
+    column: str
+    name: str
+    display_name: str
+
+
 class CustomNames:
     """Finds the custom attribute of each column that has no other one.
 
     Attributes:
-        unknown: The names that the org does not know yet.
+        undefined: Those that the org has not defined.
     """
 
     def __init__(self, stream: Stream) -> None:
         self._stream = stream
-        self.unknown: list[str] = []
+        self.undefined: list[Undefined] = []
 
     def infer(self, column: Column, name: str) -> Target:
         """The attribute of this name with the suffix of the column's type.
@@ -46,17 +67,25 @@ class CustomNames:
         org = self._stream.org_attributes
         if org is None or _spelled_by_org(ours, org):
             return self.take(column, ours)
+        own = _spelled_by_org(camel_case(name), org)
+        if own and suffix_of(own) is None:  # a multi-level list
+            return Target("custom", own)
         other = _with_other_suffix(ours, org)
         if other is None:
-            return self.take(column, ours)
+            return self.take(column, ours, None if camel_case(name) == ours else name)
         msg = (
             f"column {column.name} would be {ours}, but the org has {other}; set "
             f"{self._stream.fields_line(column.name, other)}, or {ours} to add it"
         )
         raise self._stream.error(msg)
 
-    def take(self, column: Column, name: str) -> Target:
+    def take(self, column: Column, name: str, title: str | None = None) -> Target:
         """The attribute whose name has its suffix already.
+
+        Args:
+            column: Whose values it holds.
+            name: Its name.
+            title: From which its display name is made, if not from its name.
 
         Raises:
             ConfigurationError: The name is that of a reference, which the org does not have.
@@ -70,7 +99,8 @@ class CustomNames:
             )
             raise self._stream.error(msg)
         if known is None:
-            self.unknown.append(name)
+            title = display_name(title or _bare(name))
+            self.undefined.append(Undefined(column.name, name, title))
         return Target("custom", known or name)
 
 
@@ -92,8 +122,16 @@ def _with_other_suffix(name: str, org_attributes: Collection[str]) -> str | None
 
 
 def _base(name: str) -> str:
-    suffix = suffix_of(name)
-    return name.removesuffix(suffix).casefold() if suffix else ""
+    bare = _bare(name)
+    return bare.casefold() if bare != name else ""
+
+
+def _bare(name: str) -> str:
+    return next((name.removesuffix(each) for each in _ORG_SUFFIXES if _ends_in(name, each)), name)
+
+
+def _ends_in(name: str, suffix: str) -> bool:
+    return name.endswith(suffix) and name != suffix
 
 
 def _first(names: Iterable[str]) -> str | None:

@@ -23,6 +23,8 @@ _UNDECOMPOSED = str.maketrans(
 
 _NO_LETTER_OR_DIGIT = re.compile(r"[^A-Za-z0-9]+")
 _WORD = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+|[0-9]+")
+_WORDS = re.compile(r"[\W_]+|(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
+"""Between the words of a name, in any script."""
 _SALESFORCE_CUSTOM = re.compile(r"__c$", re.IGNORECASE)
 
 _PLURALS = {"ies": "y", "sses": "ss", "xes": "x", "ches": "ch", "shes": "sh"}
@@ -78,6 +80,14 @@ def camel_case(name: str) -> str:
     if "".join(words).isupper():
         words = [word.lower() for word in words]
     return "".join([*words[:1], *(word[0].upper() + word[1:] for word in words[1:])])
+
+
+def display_name(name: str) -> str:
+    """The name as a person would write it: ``LOYALTY_TIER`` is ``Loyalty Tier``."""
+    words = [word for word in _WORDS.split(name) if word]
+    if "".join(words).isupper():
+        words = [word.lower() for word in words]
+    return " ".join(word[0].upper() + word[1:] for word in words)
 
 
 def suffix_of(name: str) -> str | None:

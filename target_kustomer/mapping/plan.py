@@ -22,9 +22,16 @@ from target_kustomer.models import MappedRecord
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from target_kustomer.mapping.custom import Undefined
     from target_kustomer.mapping.schema import Column
     from target_kustomer.mapping.targets import Target
-    from target_kustomer.models import MatchKey, MatchKind, ObjectType, Rejection
+    from target_kustomer.models import (
+        CustomAttributes,
+        MatchKey,
+        MatchKind,
+        ObjectType,
+        Rejection,
+    )
     from target_kustomer.settings import StreamSettings
 
 
@@ -49,6 +56,7 @@ class Plan:
         default_region: The country of phone numbers where neither they nor the record name one.
         name: What tells this plan from every other one, in this and in other runs.
         read_columns: The columns on which anything that is sent depends.
+        undefined: The custom attributes that are to be defined before anything is sent.
     """
 
     columns: tuple[tuple[str, str | None], ...]
@@ -61,6 +69,7 @@ class Plan:
     default_region: str | None
     name: str
     read_columns: tuple[str, ...]
+    undefined: tuple[Undefined, ...]
 
     def read_values(self, record: Mapping[str, Any]) -> list[object]:
         """All that decides what becomes of a record, as its source sends it."""
@@ -125,7 +134,7 @@ def compile_plan(  # noqa: PLR0913 - all that a SCHEMA message and the settings 
     settings: StreamSettings,
     *,
     company_external_id_prefix: str = "",
-    org_attributes: frozenset[str] | None = None,
+    org_attributes: CustomAttributes | None = None,
 ) -> Plan:
     """Decide what becomes of a stream's columns.
 
@@ -174,6 +183,7 @@ def compile_plan(  # noqa: PLR0913 - all that a SCHEMA message and the settings 
         default_region=region.upper() if region else None,
         name=_name(given, targeted, assembly),
         read_columns=tuple(dict.fromkeys(path[0] for path in (*paths, *countries))),
+        undefined=rules.undefined,
     )
 
 
@@ -185,6 +195,9 @@ def _name(stream: Stream, placed: Sequence[tuple[Column, Target]], assembly: Ass
         stream.object_type,
         stream.settings,
         assembly.prefixes,
-        [(column.path, column.type, target) for column, target in placed],
+        [
+            (column.path, column.type, target, stream.choices(target.label))
+            for column, target in placed
+        ],
     )
     return blake2b(repr(parts).encode(), digest_size=16).hexdigest()

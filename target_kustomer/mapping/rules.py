@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from target_kustomer.exceptions import ConfigurationError
+    from target_kustomer.mapping.custom import Undefined
     from target_kustomer.mapping.stream import Stream
 
 _PLACES = {"address", "cityName", "zipCode"}
@@ -53,6 +54,7 @@ class Rules:
         self.targets: dict[str, Target | None] = {}
         self.warnings: list[str] = []
         self.external_id_column: str | None = None
+        self.undefined: tuple[Undefined, ...] = ()
         self._custom_names = CustomNames(stream)
         self.countries: list[Column] = []
         self._apply_fields()
@@ -61,7 +63,7 @@ class Rules:
         self._apply_flat_names()
         self._apply_key()
         self._apply_rest()
-        self._warn("custom attributes that the org does not know yet", self._custom_names.unknown)
+        self._settle_undefined()
 
     def placed(self) -> list[tuple[Column, Target | None]]:
         """Every column with its target, or None where it is not sent."""
@@ -219,6 +221,24 @@ class Rules:
     def _bare_name(self, name: str) -> str:
         bare = without_custom_mark(name)
         return name if fold(bare) in self._folds - {fold(name)} else bare
+
+    def _settle_undefined(self) -> None:
+        undefined = self._custom_names.undefined
+        wish = self._stream.settings.undefined_attributes
+        if wish == "reject" and undefined:
+            names = ", ".join(f"{each.name} (column {each.column})" for each in undefined)
+            line = self._stream.fields_line(undefined[0].column, None)
+            msg = (
+                f"the org has not defined the custom attributes {names}: define them in Kustomer, "
+                f"map or drop each, as in {line}, or set unmapped: ignore or "
+                "undefined_attributes: create"
+            )
+            raise self._stream.error(msg)
+        if wish == "create":
+            self.undefined = tuple(undefined)
+        else:
+            names_only = [each.name for each in undefined]
+            self._warn("custom attributes that the org does not know yet", names_only)
 
     def _warn(self, text: str, names: Sequence[str]) -> None:
         if names:

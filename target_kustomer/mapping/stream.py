@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from target_kustomer.mapping.schema import Column
-    from target_kustomer.models import ObjectType
+    from target_kustomer.models import CustomAttributes, ObjectType
     from target_kustomer.settings import StreamSettings
 
 
@@ -29,7 +29,12 @@ class Stream:
     columns: Mapping[str, Column]
     key_properties: Sequence[str]
     settings: StreamSettings
-    org_attributes: frozenset[str] | None = None
+    org_attributes: CustomAttributes | None = None
+
+    def choices(self, attribute: str) -> tuple[str | float, ...]:
+        """The values that the org's custom attribute takes; empty where it takes any."""
+        known = (self.org_attributes or {}).get(attribute)
+        return known.choices if known else ()
 
     def error(self, text: str) -> ConfigurationError:
         """A configuration error of this stream."""

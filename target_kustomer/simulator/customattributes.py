@@ -36,6 +36,10 @@ class CustomAttributes:
         definition = {"type": _TYPES.get(suffix, "string"), "displayName": _title(name)}
         self._properties.setdefault(resource, {})[name] = definition | metadata
 
+    def clear(self, resource: str) -> None:
+        """Removes all definitions of one resource."""
+        self._properties.pop(resource, None)
+
     def check(
         self, resource: str, custom: dict[str, Any], exists: Callable[[str, str], bool]
     ) -> None:
@@ -55,10 +59,15 @@ class CustomAttributes:
             if name.endswith("Id"):
                 _check_reference(name, value, definition, exists)
             elif definition is None:
+                if name.endswith("Tree"):
+                    raise bad_request(title="Additional properties not allowed", parameter=name)
                 if self._switches.undefined_custom_refused:
                     raise bad_request(title="Custom attribute is not defined", parameter=name)
-            elif value is not None and self._switches.enumeration_enforced:
-                _check_enumeration(name, value, definition)
+            elif value is not None:
+                if self._switches.enumeration_enforced:
+                    _check_enumeration(name, value, definition)
+                if self._switches.tree_enforced and "tree" in definition:
+                    _check_node(name, value, definition)
 
     def masked(self, resource: str, custom: dict[str, Any]) -> dict[str, Any]:
         """Returns custom values as answers show them: those marked sensitive masked [API §5]."""
@@ -100,3 +109,18 @@ def _check_reference(
 def _check_enumeration(name: str, value: object, definition: dict[str, Any]) -> None:
     if "enumeration" in definition and value not in definition["enumeration"]:
         raise bad_request(title="No enum match", parameter=name)
+
+
+def _check_node(name: str, value: object, definition: dict[str, Any]) -> None:
+    leaves_only = bool(definition.get("lastNodeRequired"))
+    if value not in _node_ids(definition["tree"], leaves_only=leaves_only):
+        raise bad_request(title="No such node", parameter=name)
+
+
+def _node_ids(node: dict[str, Any], *, leaves_only: bool) -> set[str]:
+    found: set[str] = set()
+    for child in node.get("children", ()):
+        found |= _node_ids(child, leaves_only=leaves_only)
+        if not (leaves_only and child.get("children")):
+            found.add(child["id"])
+    return found

@@ -63,6 +63,12 @@ class Switches:
             [API §5], unknown.
         enumeration_enforced: Whether a value outside an `enumeration` is refused [API §5],
             unknown.
+        tree_enforced: Whether a value that is no node's id of a `tree` is refused [API §5],
+            unknown.
+        metadata_put_replaces: Whether a PUT of definitions removes those that it does not hold
+            [API §5], unknown.
+        metadata_stamps_refused: Whether it may not hold what the server itself adds to a
+            definition (`modifiedBy`, `modifiedAt`, `updatedAt`) [API §5], unknown.
         mask_sensitive: Whether custom values marked sensitive come back masked [API §5].
         created_at_needs_admin: Whether `createdAt` needs the role `org.admin` [API §13], unknown.
         imported_at_needs_admin: Whether `importedAt` does [API §13], unknown.
@@ -124,6 +130,9 @@ class Switches:
     bulk_put_replaces: bool = False
     undefined_custom_refused: bool = False
     enumeration_enforced: bool = True
+    tree_enforced: bool = True
+    metadata_put_replaces: bool = False
+    metadata_stamps_refused: bool = True
     mask_sensitive: bool = True
     created_at_needs_admin: bool = True
     imported_at_needs_admin: bool = False

@@ -33,6 +33,7 @@ READINGS: list[dict[str, Any]] = [
     {"cleared_as_null": True, "lists_merged": True},
     {"undefined_custom_refused": True, "imported_at_needs_admin": True},
     {"enumeration_enforced": False, "mask_sensitive": False, "rev_mismatch_refused": True},
+    {"tree_enforced": False, "metadata_put_replaces": True, "metadata_stamps_refused": False},
     {"object_limit_counts_bulk": True},
     {"rate_limit_reset_milliseconds": True, "rate_limit_retry_after": True},
     {"job_unknown_seconds": 0.1, "batches_listed_while_queued": False},

@@ -46,6 +46,7 @@ def test_a_long_run_stays_flat_and_exact(tmp_path: Path) -> None:
     assert after["threads"] <= before["threads"]
     assert after["files"] <= before["files"]
     assert after["sockets"] <= 8  # one for each parallel request
+    assert after["temporary"] <= 2  # one for the list of each object
 
 
 # What a run leaves behind in the process that ran it

@@ -63,6 +63,9 @@ def test_a_stream_needs_the_roles_of_its_mode(
         (["org.permission.custom"], "org.permission.customer.read", True),
         (["org.permission.customer.readonly"], "org.permission.customer.read", True),
         (["org.admin"], "org.permission.customer.read", True),
+        (["org.admin.metadata.write"], "org.permission.metadata.update", False),
+        (["org.admin"], "org.permission.metadata.update", False),
+        (["org.user.metadata.write"], "org.permission.metadata.update", True),
     ],
 )
 def test_a_role_is_granted_by_itself_a_broader_one_or_its_old_name(

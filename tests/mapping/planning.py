@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from target_kustomer.mapping.plan import Plan, compile_plan
-from target_kustomer.models import MappedRecord, Rejection
+from target_kustomer.models import CustomAttribute, MappedRecord, Rejection
 from target_kustomer.settings import StreamSettings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from target_kustomer.models import ObjectType
+    from target_kustomer.models import CustomAttributes, ObjectType
 
 TEXT = {"type": ["null", "string"]}
 INTEGER = {"type": ["null", "integer"]}
@@ -31,7 +31,7 @@ def plan(
     object_type: ObjectType = "customer",
     keys: Sequence[str] = (),
     company_external_id_prefix: str = "",
-    org: frozenset[str] | None = None,
+    org: frozenset[str] | CustomAttributes | None = None,
     **settings: Any,
 ) -> Plan:
     return compile_plan(
@@ -41,7 +41,7 @@ def plan(
         object_type,
         StreamSettings(**settings),
         company_external_id_prefix=company_external_id_prefix,
-        org_attributes=org,
+        org_attributes=dict.fromkeys(org, CustomAttribute()) if isinstance(org, frozenset) else org,
     )
 
 
