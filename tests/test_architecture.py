@@ -30,11 +30,13 @@ ALLOWED: dict[str, set[str]] = {
         "checkpoints",
         "rejects",
         "summary",
+        "report",
         "identity",
         "mapping",
         "kustomer",
         *BASE,
     },
+    "report": {"settlement", *BASE},
     "admission": {"routing", "delivery", "mapping", "kustomer", *BASE},
     "reader": {"exceptions"},
     "routing": {"settings", "exceptions"},
@@ -65,6 +67,8 @@ TYPES_ONLY = {
     ("sinks", "target"),  # the SDK hands a sink its target
     ("settlement", "delivery"),  # it takes batches, and makes none
     ("intake", "delivery"),  # it looks at batches, and makes none
+    ("report", "kustomer"),  # it is told of exchanges
+    ("report", "delivery"),  # and of jobs
 }
 """Edges that exist for the type checker alone, and point sideways or upwards."""
 
@@ -84,6 +88,7 @@ KEEPERS: dict[str, set[str]] = {
         "roster",
         "ledger",
         "kustomer.budget",
+        "report",
     },
     "queue": {"settlement", "delivery"},
     "time": {"clock"},
