@@ -103,7 +103,7 @@
     figure("Time", long(run.seconds)),
     figure("Throughput", ratio(records.per_second), "records/s"),
     figure("Requests", count(requests.total)),
-    figure("Per record sent", ratio(requests.per_record), "requests")));
+    figure("Cost of a record", ratio(requests.per_record), "requests")));
 
   // Plots
 
@@ -121,11 +121,11 @@
     0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 21600, 43200,
     86400, 172800, 604800,
   ];
-  const options = (holder, series, more = {}) => ({
+  const options = (holder, colors, series, more = {}) => ({
     width: holder.clientWidth,
     height: 250,
     padding: [10, 14, 0, 0],
-    legend: { live: true },
+    legend: { live: true, markers: { width: 0, fill: (_, at) => (at ? colors[at - 1] : "transparent") } },
     cursor: { points: { size: 6 }, drag: { x: true, y: false } },
     scales: { x: { time: false }, y: { range: (_, low, high) => [0, Math.max(high * 1.06, 1)] } },
     axes: [
@@ -135,6 +135,7 @@
         ticks: { stroke: color("line"), size: 5, width: 1 },
         incrs: AXIS_SECONDS,
         space: 70,
+        size: 32,
         values: (_, splits) => splits.map((each) =>
           (run.seconds < 5 ? `${Number(each.toFixed(1))} s` : clock(each))),
       },
@@ -143,6 +144,7 @@
         grid: { stroke: color("grid"), width: 1 },
         ticks: { show: false },
         size: 62,
+        space: 36,
         incrs: [1, 2, 5, 10, 20, 50, 1e2, 2e2, 5e2, 1e3, 2e3, 5e3, 1e4, 2e4, 5e4, 1e5, 2e5, 5e5, 1e6, 2e6, 5e6, 1e7, 1e8],
         values: (_, splits) => splits.map(count),
       },
@@ -152,10 +154,9 @@
   });
   // Without a pointer the legend tells the last values.
   const plotted = (settings, columns, holder) => {
-    const plot = new uPlot(settings, columns, holder);
-    const rest = () => plot.setLegend({ idx: times.length - 1 }, false);
-    plot.over.addEventListener("mouseleave", rest);
-    rest();
+    const rest = (plot) => plot.setLegend({ idx: times.length - 1 }, false);
+    const plot = new uPlot({ ...settings, hooks: { ready: [rest], ...settings.hooks } }, columns, holder);
+    plot.over.addEventListener("mouseleave", () => rest(plot));
     return plot;
   };
 
@@ -166,7 +167,7 @@
     layers.push(at ? own.map((value, index) => value + layers[at - 1][index]) : own);
   });
   const drawRecords = (holder) => plotted(
-    options(holder, happened.map((each, at) => ({
+    options(holder, happened.map(color), happened.map((each, at) => ({
       label: each,
       stroke: color(each),
       fill: at ? undefined : color(each),
@@ -186,11 +187,12 @@
   const shadeStalls = (plot) => {
     plot.ctx.save();
     plot.ctx.fillStyle = color("stalled");
-    timeline.stalled_seconds.forEach((each, at) => {
-      if (each < width / 2) return;
+    timeline.stalled_seconds.forEach((each, at, all) => {
+      if (each < width / 2 || (at && all[at - 1] >= width / 2)) return;
+      let end = at + 1;
+      while (all[end] >= width / 2) end += 1;
       const from = plot.valToPos(times[at], "x", true);
-      const to = plot.valToPos(times[at + 1], "x", true);
-      plot.ctx.fillRect(from, plot.bbox.top, Math.ceil(to - from), plot.bbox.height);
+      plot.ctx.fillRect(from, plot.bbox.top, plot.valToPos(times[end], "x", true) - from, plot.bbox.height);
     });
     plot.ctx.restore();
   };
@@ -207,7 +209,7 @@
     ["limit of the org", "limit", limit.requests_per_minute],
   ];
   const drawRequests = (holder) => plotted(
-    options(holder, [
+    options(holder, [color("requests"), ...limits.map(([, name]) => color(name))], [
       {
         label: "requests in the last minute",
         stroke: color("requests"),
