@@ -164,7 +164,7 @@ def _picture(page: Path, picture: Path) -> None:
                 "--disable-sync",
                 f"--user-data-dir={profile}",
                 "--hide-scrollbars",
-                "--window-size=1160,1345",
+                "--window-size=1160,1258",
                 "--force-device-scale-factor=1.5",
                 f"--screenshot={picture}",
                 page.resolve().as_uri(),

@@ -61,8 +61,8 @@
       }
       return cell;
     })));
-    return element("table", { className },
-      element("thead", {}, element("tr", {}, ...heads)), element("tbody", {}, ...lines));
+    const head = columns.some(([name]) => name) ? element("thead", {}, element("tr", {}, ...heads)) : null;
+    return element("table", { className }, ...(head ? [head] : []), element("tbody", {}, ...lines));
   };
 
   // The head
@@ -184,7 +184,7 @@
 
   const perMinute = [0, ...timeline.requests_per_minute];
   const level = (value) => times.map(() => value);
-  const shadeStalls = (plot) => {
+  const markStalls = (plot) => {
     plot.ctx.save();
     plot.ctx.fillStyle = color("stalled");
     timeline.stalled_seconds.forEach((each, at, all) => {
@@ -192,7 +192,7 @@
       let end = at + 1;
       while (all[end] >= width / 2) end += 1;
       const from = plot.valToPos(times[at], "x", true);
-      plot.ctx.fillRect(from, plot.bbox.top, plot.valToPos(times[end], "x", true) - from, plot.bbox.height);
+      plot.ctx.fillRect(from, plot.bbox.top, plot.valToPos(times[end], "x", true) - from, 5 * devicePixelRatio);
     });
     plot.ctx.restore();
   };
@@ -219,7 +219,7 @@
         value: (_, each) => count(each),
       },
       ...limits.map(([label, name]) => dashed(label, name)),
-    ], { hooks: { drawClear: [shadeStalls] } }),
+    ], { hooks: { drawClear: [markStalls] } }),
     [times, perMinute, ...limits.map(([, , value]) => level(value))],
     holder,
   );
@@ -235,7 +235,7 @@
   }
   if (requests.total) {
     plot("requests-plot", "Requests per minute against the budget",
-      waits.requests ? "Shaded: requests were waiting for the budget." : "No request waited for the budget.",
+      waits.requests ? "The bar on top: requests were waiting for the budget." : "No request waited for the budget.",
       drawRequests);
   }
 
