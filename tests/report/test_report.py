@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from target_kustomer.simulator import Simulator
+from target_kustomer.summary import Summary
 from tests.guarantees.canaries import (
     COLUMNS,
     FIELDS,
@@ -256,6 +257,22 @@ def test_a_stdout_that_was_closed_is_told(run: Runner, path: Path) -> None:
         running.close_stdin()
         result = running.result()
     assert read(path)["run"]["exit_code"] == result.exit_code == 141
+
+
+def test_a_bug_is_told_without_its_words(
+    run: Runner, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> None:
+        raise KeyError(ZAPHOD["email"])
+
+    monkeypatch.setattr(Summary, "count", broken)
+    with pytest.raises(KeyError):
+        run([schema("customers", CUSTOMERS), *customers(2)], report_path=str(path))
+    report = read(path)
+    assert report["run"]["exit_code"] == 1
+    assert report["run"]["exit_line"].startswith("bug in target-kustomer: KeyError at ")
+    assert report["records"]["unsettled"] == 2
+    assert not told(path.read_text(encoding="utf-8"))
 
 
 # Where it goes
