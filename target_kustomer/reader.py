@@ -86,7 +86,8 @@ class Wakeup:
 class InterruptibleReader(GenericSingerReader[bytes]):
     """The SDK's message reader for bytes.
 
-    Between two pieces of stdin it calls :attr:`between`, and while stdin is silent :attr:`idle`.
+    Before it waits for a piece of stdin it calls :attr:`waiting`, when it has one :attr:`between`,
+    and while stdin is silent :attr:`idle`.
     Broken lines, and fatal errors of the callbacks, end the reading; :attr:`fault` keeps them, so
     that everything before can be settled first.
     """
@@ -99,6 +100,7 @@ class InterruptibleReader(GenericSingerReader[bytes]):
         self.wakeup: Wakeup | None = None
         self.interrupted: Callable[[], bool] = lambda: False
         self.started: Callable[[], None] = lambda: None
+        self.waiting: Callable[[], None] = lambda: None
         self.between: Callable[[], None] = lambda: None
         self.idle: Callable[[], None] = lambda: None
 
@@ -178,6 +180,7 @@ class InterruptibleReader(GenericSingerReader[bytes]):
 
     def _chunk(self, descriptor: int) -> bytes:
         wake = [self.wakeup.read_fd] if self.wakeup else []
+        self.waiting()
         while not self.interrupted():
             ready, _, _ = select.select([descriptor, *wake], [], [], _IDLE_SECONDS)
             if self.interrupted():
@@ -190,10 +193,12 @@ class InterruptibleReader(GenericSingerReader[bytes]):
 
     def _encoded(self, source: Iterable[Any]) -> Iterator[bytes]:
         """Lines of what is no file."""
+        self.waiting()
         for line in source:
             self.between()
             raw = line.encode("utf-8", "surrogateescape") if isinstance(line, str) else line
             yield raw.rstrip(b"\n")
+            self.waiting()
 
     def _check(self, message: dict[str, Any]) -> str:
         kind = message.get("type")

@@ -34,6 +34,9 @@ from target_kustomer.kustomer.endpoints import Kustomer
 from target_kustomer.ledger.ledger import Ledger
 from target_kustomer.models import SourceRecord
 from target_kustomer.rejects import RejectsFile
+from target_kustomer.report import document
+from target_kustomer.report.gather import Gathering, Phases
+from target_kustomer.report.report import ReportFile
 from target_kustomer.settings import MAX_BULK_ITEMS
 from target_kustomer.settlement import Settlement
 from target_kustomer.summary import Omissions, Summary
@@ -81,7 +84,7 @@ class Run:
         self.ignored: Counter[str] = Counter()
         self.filtered: Counter[str] = Counter()
         self.omissions = Omissions()
-        self._streams: list[str] = []
+        self._streams: dict[str, ObjectType] = {}
         self._reader = reader
         self._signals = 0
         self._ended_by: BaseException | None = None
@@ -89,6 +92,8 @@ class Run:
         self._started = False
 
         self._clock = clock
+        self._started_at = clock.time()
+        self.phases = Phases(clock)
         self._client = Client(settings, self._clock)
         kustomer = Kustomer(self._client)
         self.admission = Admission(settings, kustomer, lambda: self.interrupted)
@@ -112,6 +117,12 @@ class Run:
             settings.max_parallel_requests,
             traffic,
         )
+        self._report: ReportFile | None = None
+        self._gathering = Gathering(clock, self.phases.started)
+        if settings.report_path:
+            self._client.on_exchange.append(self._gathering.exchanged)
+            bulk.on_job.append(self._gathering.job_ended)
+            self._settlement.on_settled.append(self._gathering.settled)
         self._tickets = Tickets()
         batch_size = min(settings.batch_size_rows, MAX_BULK_ITEMS)
         self.packer = Packer(self._tickets.open, self._submit, batch_size, self._clock)
@@ -131,8 +142,12 @@ class Run:
         Raises:
             AccessError: Kustomer refuses the key.
             UnreachableError: It does not answer.
-            ConfigurationError: The ledger cannot be used.
+            ConfigurationError: The ledger cannot be used, or the report not be written.
         """
+        if self.settings.report_path:
+            report = ReportFile(Path(self.settings.report_path))
+            report.check()
+            self._report = report
         self._rejects.warn_of_older()
         self.admission.open()
         if self.settings.ledger_url:
@@ -140,6 +155,7 @@ class Run:
         self._settlement.start()
         self._pipeline.start()
         self._started = True
+        self.phases.enter("reading")
 
     def _open_ledger(self, url: str) -> None:
         ledger = Ledger(
@@ -192,7 +208,7 @@ class Run:
         if stream.name in self._streams:
             self.packer.flush_stream(stream.name)
         else:
-            self._streams.append(stream.name)
+            self._streams[stream.name] = stream.object_type
 
     def read(self, stream: str) -> SourceRecord:
         """Count a record of a stream, and keep where it came from."""
@@ -239,6 +255,7 @@ class Run:
         Raises:
             FatalError: The run did not do all that it was asked; its exit code says why.
         """
+        self.phases.enter("settling")
         if self._started:
             if (fault is None or isinstance(fault, FatalError)) and not self.interrupted:
                 self._flush()
@@ -253,6 +270,36 @@ class Run:
         if ended := fault or self._ended_by or self._too_many_rejects():
             raise ended
         self._check_counts()
+
+    def report(self, exit_code: int, exit_line: str | None) -> None:
+        """Write the report, where one is wanted; nothing happens after it.
+
+        Args:
+            exit_code: With which the process will end.
+            exit_line: What stderr will say last, where it says anything.
+        """
+        if self._report is None:
+            return
+        self.phases.enter("settling")
+        run = document.Run(
+            started_at=self._started_at,
+            ended_at=self._clock.time(),
+            seconds=self._clock.monotonic() - self.phases.started,
+            exit_code=exit_code,
+            exit_line=exit_line,
+            share=self.settings.rate_limit_share,
+            objects=self._streams,
+            read=self.read_counts,
+            filtered=self.filtered,
+            ignored=self.ignored,
+            stale=self.intake.stale,
+            omitted=self.omissions.counts,
+            replayable=self.links.replayable,
+            rejects_file=str(self._rejects.path) if self._rejects.path else None,
+            phases=self.phases.seconds,
+            settings=self.settings.shown,
+        )
+        self._report.write(self._gathering.snapshot(), run)
 
     def _flush(self) -> None:
         try:
@@ -325,7 +372,7 @@ class Run:
             )
         if self._rejects.path:
             logger.warning("rejects file=%s", self._rejects.path)
-        for line in self._summary.lines(self._streams, read):
+        for line in self._summary.lines(list(self._streams), read):
             logger.info(line)
 
     def _too_many_rejects(self) -> RejectsError | None:
@@ -353,7 +400,8 @@ class Run:
         return sum(len(each.records) for each in batches if each.stream.object_type == object_type)
 
     def _submit(self, batch: Batch) -> None:
-        self._pipeline.submit(batch, lambda: self.interrupted)
+        with self.phases.during("waiting_for_delivery"):
+            self._pipeline.submit(batch, lambda: self.interrupted)
 
 
 def _unexpected(failure: BaseException) -> BaseException:

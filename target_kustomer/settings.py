@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from jsonschema import ValidationError
 
-    from target_kustomer.models import MatchKind, Mode
+    from target_kustomer.models import JSON, MatchKind, Mode
 
 REGION_URLS = {
     "us": "https://api.kustomerapp.com",
@@ -376,7 +376,17 @@ SDK_SETTINGS = frozenset(
 )
 """The SDK's settings that keep their meaning; those that start with flattening_ do too."""
 
-_READ_APART = {"base_url", "streams", "general", "api_key", "ledger_url", "skip_unchanged"}
+_OWN_SETTINGS = tuple(CONFIG_JSONSCHEMA["properties"])
+
+_READ_APART = {
+    "base_url",
+    "streams",
+    "general",
+    "api_key",
+    "ledger_url",
+    "skip_unchanged",
+    "shown",
+}
 """Of the typed settings: those whose value is made from more than their own entry and default."""
 
 _API_KEY = re.compile(r"[!-~]+")
@@ -432,7 +442,12 @@ class StreamSettings:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """All settings of a run; times in seconds."""
+    """All settings of a run; times in seconds.
+
+    Attributes:
+        shown: Those that a report may show, by name: without secrets, and without what could hold
+            values of records.
+    """
 
     api_key: str = field(repr=False)
     base_url: str
@@ -455,6 +470,7 @@ class Settings:
     request_log_path: str | None = None
     ledger_url: str | None = field(repr=False, default=None)
     skip_unchanged: bool = False
+    shown: Mapping[str, JSON] = field(repr=False, default_factory=dict)
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> Settings:
@@ -475,6 +491,7 @@ class Settings:
             api_key=_api_key(config["api_key"]),
             ledger_url=config.get("ledger_url"),
             skip_unchanged=_skip_unchanged(config),
+            shown=_shown(config),
         )
 
     @property
@@ -525,6 +542,34 @@ def _value(name: str, given: Any) -> Any:
 def _skip_unchanged(config: Mapping[str, Any]) -> bool:
     given = config.get("skip_unchanged")
     return bool(config.get("ledger_url")) if given is None else bool(given)
+
+
+def _shown(config: Mapping[str, Any]) -> dict[str, JSON]:
+    """The settings in force, without secrets; of mapping expressions the names alone."""
+    shown: dict[str, JSON] = {}
+    for name in _OWN_SETTINGS:
+        schema = CONFIG_JSONSCHEMA["properties"][name]
+        if not schema.get("secret") and schema["type"] not in {"object", "array"}:
+            shown[name] = _value(name, config.get(name))
+    shown["api_url"] = _origin(_base_url(config))
+    shown["skip_unchanged"] = _skip_unchanged(config)
+    shown["streams"] = {
+        stream: {name: entry[name] for name in _STREAM_PROPERTIES if entry.get(name) is not None}
+        for stream, entry in (config.get("streams") or {}).items()
+    }
+    maps = config.get("stream_maps") or {}
+    shown["stream_maps"] = {
+        stream: sorted(columns) if isinstance(columns, dict) else []
+        for stream, columns in maps.items()
+    }
+    shown["flattening_enabled"] = bool(config.get("flattening_enabled"))
+    return {name: value for name, value in shown.items() if value is not None and value != {}}
+
+
+def _origin(url: str) -> str:
+    """Scheme and host of an address: a user, a password or a token may stand in the rest."""
+    scheme, _, rest = url.partition("://")
+    return f"{scheme}://{rest.rpartition('@')[2].split('/')[0].split('?')[0]}"
 
 
 def _api_key(key: str) -> str:

@@ -56,6 +56,9 @@ class Settlement:
         summary: Counts.
         checkpoints: Writes STATE.
         failed: Called once when settling fails; nothing is settled from then on.
+
+    Attributes:
+        on_settled: Who is told, in the settling thread, of verdicts that have been counted.
     """
 
     def __init__(
@@ -69,6 +72,7 @@ class Settlement:
         self._summary = summary
         self._checkpoints = checkpoints
         self._failed = failed
+        self.on_settled: list[Callable[[BatchSettled | RecordsPassed], None]] = []
         self._events: queue.SimpleQueue[_Event | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="settlement", daemon=True)
 
@@ -107,6 +111,7 @@ class Settlement:
     def _settle(self, event: _Event) -> None:
         if isinstance(event, RecordsPassed):
             self._summary.count_passed(event.stream, event.verdict, event.count)
+            self._tell(event)
             return
         if isinstance(event, StateRead):
             self._checkpoints.checkpoint(event.state, event.next_ticket)
@@ -115,6 +120,11 @@ class Settlement:
         if rejected:
             self._rejects.write(rejected)
         self._summary.count(event.stream, event.outcomes)
+        self._tell(event)
         first_line = min(each.source.line_number for each in event.outcomes)
         self._checkpoints.confirm(event.ticket, first_line)
         self._rejects.forget_before(self._checkpoints.settled_lines)
+
+    def _tell(self, event: BatchSettled | RecordsPassed) -> None:
+        for listener in self.on_settled:
+            listener(event)

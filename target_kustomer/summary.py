@@ -57,20 +57,24 @@ class Summary:
 
 
 class Omissions:
-    """What was left out of records that were sent all the same, by column; names only."""
+    """What was left out of records that were sent all the same; names only.
+
+    Attributes:
+        counts: Values left out, by stream and column.
+    """
 
     def __init__(self) -> None:
-        self._omitted: Counter[tuple[str, str]] = Counter()
+        self.counts: Counter[tuple[str, str]] = Counter()
         self._extensions: set[tuple[str, str]] = set()
 
     def note(self, stream: str, mapped: MappedRecord) -> None:
         """Count what a record lacks; say it once per column."""
         for column in mapped.omitted:
-            if (stream, column) not in self._omitted:
+            if (stream, column) not in self.counts:
                 logger.warning(
                     "values that do not fit are omitted stream=%s column=%s", stream, column
                 )
-            self._omitted[stream, column] += 1
+            self.counts[stream, column] += 1
         for column in mapped.extensions_dropped:
             if (stream, column) not in self._extensions:
                 self._extensions.add((stream, column))
@@ -78,5 +82,5 @@ class Omissions:
 
     def say(self) -> None:
         """Log the counts."""
-        for (stream, column), count in self._omitted.items():
+        for (stream, column), count in self.counts.items():
             logger.info("omitted stream=%s column=%s values=%d", stream, column, count)

@@ -114,7 +114,8 @@ class TargetKustomer(Target):
         )
         self.message_reader.interrupted = lambda: self.run.interrupted
         self.message_reader.started = self._start
-        self.message_reader.between = lambda: self.run.hand_over(idle=False)
+        self.message_reader.waiting = lambda: self.run.phases.enter("waiting_for_stdin")
+        self.message_reader.between = self._go_on
         self.message_reader.idle = lambda: self.run.hand_over(idle=True)
 
     # Messages
@@ -184,11 +185,20 @@ class TargetKustomer(Target):
         _keep_values_out_of_logs()
         self.run.start()
 
+    def _go_on(self) -> None:
+        self.run.phases.enter("reading")
+        self.run.hand_over(idle=False)
+
     @override
     def process_endofpipe(self) -> None:
+        code, line = 0, None
         try:
             self.run.finish(self.message_reader.fault)
+        except BaseException as error:
+            code, line = _ending(error)
+            raise
         finally:
+            self.run.report(code, line)
             self._give_signals_back()
             self._wakeup.close()
 
@@ -325,29 +335,28 @@ class _Command(SingerCommand):
             return click.Command.invoke(self, ctx)
         except (click.exceptions.Exit, click.ClickException):
             raise
-        except FatalError as error:
-            self.logger.error("%s", error)  # noqa: TRY400  a traceback tells the user nothing
-            code = error.exit_code
-        except OSError as error:
-            code = self._explain_os_error(error)
         except Exception as error:  # noqa: BLE001  the process's boundary
-            self.logger.error("%s", _bug(error))  # noqa: TRY400  its message may hold values
-            code = FatalError.exit_code
+            code, line = _ending(error)
+            self.logger.error("%s", line)  # noqa: TRY400  a traceback tells the user nothing
         return ctx.exit(code)
 
-    def _explain_os_error(self, error: OSError) -> int:
-        if error.errno == errno.EPIPE:
-            self.logger.error(
-                "stdout was closed: nothing can be acknowledged; run again from the last STATE"
-            )
-            return 128 + signal.SIGPIPE
-        self.logger.error(
-            "cannot write %s (%s): mend rejects_dir or the disk, then run again: the last STATE is "
-            "safe",
-            error.filename or "the rejects file",
-            error.strerror,
+
+def _ending(error: BaseException) -> tuple[int, str]:
+    """The exit code and the last line of a run that ends in this way."""
+    if isinstance(error, FatalError):
+        return error.exit_code, str(error)
+    if not isinstance(error, OSError):
+        return FatalError.exit_code, _bug(error)
+    if error.errno == errno.EPIPE:
+        return (
+            128 + signal.SIGPIPE,
+            "stdout was closed: nothing can be acknowledged; run again from the last STATE",
         )
-        return ConfigurationError.exit_code
+    line = (
+        f"cannot write {error.filename or 'the rejects file'} ({error.strerror}): mend rejects_dir "
+        "or the disk, then run again: the last STATE is safe"
+    )
+    return ConfigurationError.exit_code, line
 
 
 def _map_error(error: Exception) -> ConfigurationError | None:

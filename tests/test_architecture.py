@@ -30,6 +30,7 @@ ALLOWED: dict[str, set[str]] = {
         "checkpoints",
         "rejects",
         "summary",
+        "report",
         "identity",
         "mapping",
         "kustomer",
@@ -38,6 +39,7 @@ ALLOWED: dict[str, set[str]] = {
     "check": {"ledger", "rejects", "routing", "mapping", "kustomer", *BASE},
     "admission": {"definitions", "routing", "delivery", "mapping", "kustomer", *BASE},
     "definitions": {"delivery", "mapping", "kustomer", *BASE},
+    "report": {"settlement", *BASE},
     "reader": {"exceptions"},
     "routing": {"settings", "exceptions"},
     "settlement": {"checkpoints", "rejects", "summary", *BASE},
@@ -67,6 +69,8 @@ TYPES_ONLY = {
     ("sinks", "target"),  # the SDK hands a sink its target
     ("settlement", "delivery"),  # it takes batches, and makes none
     ("intake", "delivery"),  # it looks at batches, and makes none
+    ("report", "kustomer"),  # it is told of exchanges
+    ("report", "delivery"),  # and of jobs
 }
 """Edges that exist for the type checker alone, and point sideways or upwards."""
 
@@ -86,6 +90,7 @@ KEEPERS: dict[str, set[str]] = {
         "roster",
         "ledger",
         "kustomer.budget",
+        "report",
     },
     "queue": {"settlement", "delivery"},
     "time": {"clock"},

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from target_kustomer.delivery.masking import mask_others
-from target_kustomer.delivery.polling import seconds_between
+from target_kustomer.delivery.polling import JobEnded, seconds_between
 from target_kustomer.delivery.results import (
     Batches,
     ItemResult,
@@ -29,7 +29,7 @@ from target_kustomer.exceptions import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from target_kustomer.delivery.batches import StreamTrial
     from target_kustomer.delivery.lost import LostAnswers
@@ -70,6 +70,9 @@ class BulkJobs:
     """Runs bulk jobs for all workers and keeps the unsettled ones below the settings' limit.
 
     Batches that want the same at the same time share requests.
+
+    Attributes:
+        on_job: Who is told of each job that is done, in the thread that waited for it.
     """
 
     def __init__(
@@ -80,6 +83,7 @@ class BulkJobs:
         settings: Settings,
         traffic: Traffic,
     ) -> None:
+        self.on_job: list[Callable[[JobEnded], None]] = []
         self._kustomer = kustomer
         self._lost_answers = lost_answers
         self._times = times
@@ -201,7 +205,7 @@ class BulkJobs:
 
     def _settle(self, run: _Run, job: _Job) -> None:
         try:
-            batches = self._await(job)
+            batches = self._await(run.kind, job)
         finally:
             self._slots.release()
         refs = [str(number) for number in range(len(job.items))]
@@ -212,7 +216,7 @@ class BulkJobs:
             ids = [item.payload["id"] for item in job.items]
             self._lost_answers.note_update(ids, self._elapsed(job))
 
-    def _await(self, job: _Job) -> Batches:
+    def _await(self, kind: Kind, job: _Job) -> Batches:
         with self._times.watch() as watch:
             while True:
                 elapsed = self._elapsed(job)
@@ -220,7 +224,12 @@ class BulkJobs:
                     self._clock.sleep(wait)
                 elif batches := self._finished(job):
                     took = seconds_between(job.submitted.created_at, completed_at(batches))
-                    watch.told_done(self._elapsed(job), took)
+                    known_after = self._elapsed(job)
+                    watch.told_done(known_after, took)
+                    size = len(job.items)
+                    ended = JobEnded(kind.verb, kind.object_type, size, known_after, took)
+                    for listener in self.on_job:
+                        listener(ended)
                     return batches
                 elif elapsed > self._settings.job_timeout_seconds:
                     msg = (

@@ -5,12 +5,15 @@ from __future__ import annotations
 import threading
 from collections import deque
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import datetime
 from math import ceil
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from target_kustomer.models import ObjectType
 
 _FIRST_GUESS_SECONDS = 0.35
 """Before any job has ended."""
@@ -43,6 +46,25 @@ _LOOK_PART = 0.1
 
 _TICK_SECONDS = 0.001
 """No wait is shorter."""
+
+
+@dataclass(frozen=True, slots=True)
+class JobEnded:
+    """A bulk job that is done; it holds no values.
+
+    Attributes:
+        verb: ``create`` or ``update``.
+        object_type: What its items are.
+        items: How many items it had.
+        known_after: The seconds from its submit until this run knew that it was done.
+        done_after: The same until it was done, by the server's stamps; None where it has none.
+    """
+
+    verb: str
+    object_type: ObjectType
+    items: int
+    known_after: float
+    done_after: float | None
 
 
 class JobTimes:
