@@ -23,7 +23,10 @@ from target_kustomer.kustomer.budget import Budget
 from target_kustomer.kustomer.errors import Meaning, Reading, read_answer
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from target_kustomer.clock import Clock
+    from target_kustomer.models import ObjectType
     from target_kustomer.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -54,6 +57,7 @@ class Request:
         kind: What it is for, in words, for messages: the path may hold personal data.
         repeatable: Whether it may be sent again when it may have been taken.
         object_id: The object that it updates, if it is a single one: that has a limit of its own.
+        object_type: What it reads or writes, where it is one of the two.
     """
 
     kind: str
@@ -63,6 +67,7 @@ class Request:
     json: Any = None
     repeatable: bool = True
     object_id: str | None = None
+    object_type: ObjectType | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +76,37 @@ class Answer:
 
     body: Any
     after_lost: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """One request as it went out, and its answer or what came instead; it holds no values.
+
+    Attributes:
+        kind: What the request is for, in words.
+        method: Of HTTP.
+        object_type: What it reads or writes, where it is one of the two.
+        attempt: 1 for the first try of a request, more for what is sent again.
+        started: When it went out, by the clock's ``monotonic``.
+        seconds: From then until the answer was there, or the failure.
+        waited: The seconds that it waited for the budget before.
+        status: Of the answer; None where none came.
+        error: The name of the failure where no answer came.
+        limit: Requests of the whole org in a window, where the answer tells.
+        remaining: What is left of them in this window, where it tells.
+    """
+
+    kind: str
+    method: str
+    object_type: ObjectType | None
+    attempt: int
+    started: float
+    seconds: float
+    waited: float
+    status: int | None = None
+    error: str | None = None
+    limit: int | None = None
+    remaining: int | None = None
 
 
 class _TryAgainError(Exception):
@@ -85,6 +121,10 @@ class Client:
         clock: Time.
         transport: Replaces the network, for tests.
 
+    Attributes:
+        on_exchange: Who is told of each exchange, in the thread that made it, before its answer
+            is acted on.
+
     Raises:
         ConfigurationError: The address is none, or a proxy or a file of certificates that the
             environment names cannot be used.
@@ -94,6 +134,7 @@ class Client:
         self, settings: Settings, clock: Clock, transport: httpx.BaseTransport | None = None
     ) -> None:
         _keep_requests_out_of_logs()
+        self.on_exchange: list[Callable[[Exchange], None]] = []
         self._clock = clock
         self._deadline_seconds = settings.retry_deadline_seconds
         self._budget = Budget(settings.rate_limit_share, clock)
@@ -150,7 +191,8 @@ class Client:
 
     def _exchange(self, request: Request, tries: _Tries) -> tuple[Reading, str]:
         """One request and its answer, read; beside it, what happened, for messages."""
-        tries.wait(self._budget.acquire(request.object_id))
+        tries.wait(waited := self._budget.acquire(request.object_id))
+        tries.count += 1
         started = self._clock.monotonic()
         try:
             response = self._http.request(
@@ -158,6 +200,8 @@ class Client:
             )
         except httpx.RequestError as error:  # the connection, or an answer that cannot be decoded
             self._budget.answered({}, started)
+            name = type(error).__name__
+            self._tell(request, tries, started, waited, error=name)
             if _is_distrust(error):
                 msg = (
                     f"the certificate of {self._host} is not trusted, nothing was sent: check "
@@ -165,17 +209,39 @@ class Client:
                 )
                 raise UnreachableError(msg) from None
             meaning = Meaning.NOT_SENT if isinstance(error, _NOT_SENT) else Meaning.FAILED
-            return Reading(meaning), type(error).__name__
-        self._budget.answered(response.headers, started, request.object_id)
+            return Reading(meaning), name
         status = response.status_code
-        seconds = self._clock.monotonic() - started
-        logger.debug("request kind=%s status=%d seconds=%.3f", request.kind, status, seconds)
+        limit, remaining = self._budget.answered(response.headers, started, request.object_id)
+        self._tell(request, tries, started, waited, status=status, limit=limit, remaining=remaining)
         reading = read_answer(status, response.content)
         if reading.meaning is Meaning.LIMITED:
             wait = self._budget.exhausted(response.headers, request.object_id)
             logger.warning("budget spent (429): requests wait seconds=%.0f", wait)
         self._raise_for(reading, status, request)
         return reading, f"HTTP {status}"
+
+    def _tell(
+        self, request: Request, tries: _Tries, started: float, waited: float, **came: Any
+    ) -> None:
+        """Log an exchange, and tell those who listen; ``came``: what Exchange has of its end."""
+        exchange = Exchange(
+            kind=request.kind,
+            method=request.method,
+            object_type=request.object_type,
+            attempt=tries.count,
+            started=started,
+            seconds=self._clock.monotonic() - started,
+            waited=waited,
+            **came,
+        )
+        logger.debug(
+            "request kind=%s status=%s seconds=%.3f",
+            exchange.kind,
+            exchange.status or exchange.error,
+            exchange.seconds,
+        )
+        for listener in self.on_exchange:
+            listener(exchange)
 
     def _raise_for(self, reading: Reading, status: int, request: Request) -> None:
         meaning, detail = reading.meaning, reading.detail
@@ -211,6 +277,7 @@ class _Tries:
     def __init__(self, clock: Clock, deadline_seconds: float) -> None:
         self._clock = clock
         self._deadline = clock.monotonic() + deadline_seconds
+        self.count = 0
         self.lost = False
 
     def wait(self, seconds: float) -> None:

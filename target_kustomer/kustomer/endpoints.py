@@ -100,7 +100,7 @@ class Kustomer:
         """The custom attributes that the org has defined, or None where the key may not ask."""
         kind = f"reading of the {object_type} metadata"
         try:
-            data = self._get(kind, f"/metadata/{object_type}")["data"]
+            data = self._get(kind, f"/metadata/{object_type}", of=object_type)["data"]
         except AccessError as error:
             if error.status != _FORBIDDEN:
                 raise
@@ -112,12 +112,12 @@ class Kustomer:
     def read(self, object_type: ObjectType, kustomer_id: str) -> Resource | None:
         """The object with this id, or None when Kustomer says that there is none."""
         path = f"{_PATHS[object_type]}/{quote(kustomer_id, safe='')}"
-        return self._read(f"reading of a {object_type}", path)
+        return self._read(f"reading of a {object_type}", path, object_type)
 
     def customer_by(self, kind: MatchKind, value: str) -> Resource | None:
         """The customer with this externalId, email or phone, as Kustomer's look-up has it."""
         path = f"/customers/{kind}={quote(value, safe='')}"
-        return self._read(f"look-up of a customer by {kind}", path)
+        return self._read(f"look-up of a customer by {kind}", path, "customer")
 
     def companies_by(self, kind: MatchKind, value: str) -> Iterator[Resource]:
         """The companies that Kustomer lists for an externalId or a name, to the last page.
@@ -129,7 +129,7 @@ class Kustomer:
         page = 1
         while True:
             params = {parameter: value, "page": str(page), "pageSize": str(_PAGE_SIZE)}
-            body = self._get(request, "/companies", params)
+            body = self._get(request, "/companies", params, of="company")
             yield from map(_resource, body.get("data") or ())
             if not (body.get("links") or {}).get("next"):
                 return
@@ -148,7 +148,8 @@ class Kustomer:
             params["sort"] = "-updatedAt"
             if since:
                 params["filter[updatedAt][gte]"] = since
-        body = self._get(f"list of all {object_type} records", _PATHS[object_type], params)
+        kind = f"list of all {object_type} records"
+        body = self._get(kind, _PATHS[object_type], params, of=object_type)
         meta = body.get("meta") or {}
         return Page(
             [_resource(each) for each in body.get("data") or ()],
@@ -160,7 +161,8 @@ class Kustomer:
     def has_companies(self) -> bool | None:
         """Whether the org has any company; None where the key may not ask."""
         try:
-            body = self._get("look for any company", "/companies", {"page": "1", "pageSize": "1"})
+            params = {"page": "1", "pageSize": "1"}
+            body = self._get("look for any company", "/companies", params, of="company")
         except AccessError as error:
             if error.status != _FORBIDDEN:
                 raise
@@ -183,6 +185,7 @@ class Kustomer:
                 path=f"{_PATHS[object_type]}/bulk",
                 json=items,
                 repeatable=repeatable,
+                object_type=object_type,
             )
         )
         data = answer.body["data"]
@@ -220,19 +223,26 @@ class Kustomer:
                 path=f"{_PATHS[object_type]}/{quote(kustomer_id, safe='')}",
                 json=attributes,
                 object_id=kustomer_id,
+                object_type=object_type,
             )
         )
         return _resource(answer.body["data"])
 
-    def _read(self, kind: str, path: str) -> Resource | None:
+    def _read(self, kind: str, path: str, object_type: ObjectType) -> Resource | None:
         try:
-            resource = _resource(self._get(kind, path)["data"])
+            resource = _resource(self._get(kind, path, of=object_type)["data"])
         except NotFoundError:
             return None
         return resource if resource.live else None
 
-    def _get(self, kind: str, path: str, params: dict[str, str] | None = None) -> Any:
-        return self._client.send(Request(kind, "GET", path, params)).body
+    def _get(
+        self,
+        kind: str,
+        path: str,
+        params: dict[str, str] | None = None,
+        of: ObjectType | None = None,
+    ) -> Any:
+        return self._client.send(Request(kind, "GET", path, params, object_type=of)).body
 
 
 def _resource(data: Mapping[str, Any]) -> Resource:
