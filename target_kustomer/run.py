@@ -31,6 +31,7 @@ from target_kustomer.identity import Identities
 from target_kustomer.intake import Intake
 from target_kustomer.kustomer.client import Client
 from target_kustomer.kustomer.endpoints import Kustomer
+from target_kustomer.kustomer.requestlog import RequestLog
 from target_kustomer.ledger.ledger import Ledger
 from target_kustomer.models import SourceRecord
 from target_kustomer.rejects import RejectsFile
@@ -90,6 +91,9 @@ class Run:
 
         self._clock = clock
         self._client = Client(settings, self._clock)
+        self._request_log = _request_log(settings, clock)
+        if self._request_log:
+            self._client.on_wire = self._request_log.record
         kustomer = Kustomer(self._client)
         self.admission = Admission(settings, kustomer, lambda: self.interrupted)
         self._rejects = RejectsFile(Path(settings.rejects_dir), self._clock, settings.api_key)
@@ -131,9 +135,11 @@ class Run:
         Raises:
             AccessError: Kustomer refuses the key.
             UnreachableError: It does not answer.
-            ConfigurationError: The ledger cannot be used.
+            ConfigurationError: The ledger cannot be used, or the request log not be written.
         """
         self._rejects.warn_of_older()
+        if self._request_log:
+            self._request_log.open()
         self.admission.open()
         if self.settings.ledger_url:
             self._open_ledger(self.settings.ledger_url)
@@ -150,6 +156,11 @@ class Run:
             clock=self._clock,
         )
         self._knowledge.ledger = self.intake.ledger = ledger
+
+    def _close_client(self) -> None:
+        self._client.close()
+        if self._request_log:
+            self._request_log.close()
 
     def _close_ledger(self) -> None:
         if self.intake.ledger:
@@ -248,7 +259,7 @@ class Run:
                 logger.warning("stdout or the disk takes nothing: no more is acknowledged")
         else:
             self._clock.stop()
-            self._client.close()
+            self._close_client()
             self._close_ledger()
         if ended := fault or self._ended_by or self._too_many_rejects():
             raise ended
@@ -275,7 +286,7 @@ class Run:
         if settled:
             self._rejects.close()
         if self._pipeline.join(_LAST_WAIT_SECONDS):
-            self._client.close()
+            self._close_client()
             self._close_ledger()
         return settled
 
@@ -354,6 +365,17 @@ class Run:
 
     def _submit(self, batch: Batch) -> None:
         self._pipeline.submit(batch, lambda: self.interrupted)
+
+
+def _request_log(settings: Settings, clock: RunClock) -> RequestLog | None:
+    if settings.request_log_path is None:
+        return None
+    return RequestLog(
+        Path(settings.request_log_path),
+        bodies=settings.request_log_bodies,
+        secret=settings.api_key,
+        clock=clock,
+    )
 
 
 def _unexpected(failure: BaseException) -> BaseException:
