@@ -165,6 +165,16 @@ class Client:
             )
             raise ConfigurationError(msg) from None  # its own words quote a proxy's password
 
+    @property
+    def sent(self) -> int:
+        """Requests sent so far."""
+        return self._budget.sent
+
+    @property
+    def waiting(self) -> int:
+        """Requests that wait for the budget at this moment."""
+        return self._budget.waiting
+
     def close(self) -> None:
         """Close all connections."""
         self._http.close()
