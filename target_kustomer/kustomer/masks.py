@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, quote, quote_plus, urlencode
 
@@ -66,6 +67,9 @@ _WORDS: dict[str, set[str]] = {
     },
 }
 """The words that are kept, by the name under which they stand [API §2, §8]."""
+
+_TELLING = {*_IDS, *_COUNTS, *_FLAGS, *_LINKS, *_WORDS, "_clientRef"}
+"""The names under which anything is kept."""
 
 _CUSTOM = "custom"
 """The object of attributes that have the org's own names."""
@@ -165,17 +169,22 @@ def mask_header(name: str, value: str) -> str:
 
 def _masked(value: Any, name: str) -> Any:
     if isinstance(value, dict):
-        return {
-            key if _NAME.fullmatch(key) else MASK: _masked(each, _CUSTOM)
-            if name == _CUSTOM
-            else _masked(each, key)
-            for key, each in value.items()
-        }
+        inside = name == _CUSTOM
+        return {_name(key): _masked(each, name if inside else key) for key, each in value.items()}
     if isinstance(value, list):
         return [_masked(each, name) for each in value]
+    if value is None:
+        return None
+    if name not in _TELLING:
+        return MASK
     if isinstance(value, str) and name in _LINKS:
         return mask_address(value)
-    return value if value is None or _is_harmless(name, value) else MASK
+    return value if _is_harmless(name, value) else MASK
+
+
+@lru_cache(maxsize=4096)  # all records have the same few
+def _name(text: str) -> str:
+    return text if _NAME.fullmatch(text) else MASK
 
 
 def _is_harmless(name: str, value: Any) -> bool:
