@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import logging
+import os
+import sys
 from collections import Counter
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 from target_kustomer.admission import Admission
 from target_kustomer.checkpoints import Checkpoints, Tickets
@@ -31,8 +33,10 @@ from target_kustomer.identity import Identities
 from target_kustomer.intake import Intake
 from target_kustomer.kustomer.client import Client
 from target_kustomer.kustomer.endpoints import Kustomer
+from target_kustomer.kustomer.requestlog import RequestLog
 from target_kustomer.ledger.ledger import Ledger
 from target_kustomer.models import SourceRecord
+from target_kustomer.progress import Progress, Standing
 from target_kustomer.rejects import RejectsFile
 from target_kustomer.report import document
 from target_kustomer.report.gather import Gathering, Phases
@@ -46,10 +50,12 @@ if TYPE_CHECKING:
 
     from target_kustomer.clock import RunClock
     from target_kustomer.delivery.batches import Batch, Stream
+    from target_kustomer.kustomer.client import Exchange
     from target_kustomer.mapping.plan import Plan
     from target_kustomer.models import JSON, ObjectType
     from target_kustomer.reader import InterruptibleReader, Line
     from target_kustomer.settings import Settings
+    from target_kustomer.terminal import Terminal
 
 logger = logging.getLogger(__name__)
 
@@ -95,12 +101,24 @@ class Run:
         self._started_at = clock.time()
         self.phases = Phases(clock)
         self._client = Client(settings, self._clock)
+        self._request_log = _request_log(settings, clock)
+        if self._request_log:
+            self._client.on_wire = self._request_log.record
         kustomer = Kustomer(self._client)
         self.admission = Admission(settings, kustomer, lambda: self.interrupted)
         self._rejects = RejectsFile(Path(settings.rejects_dir), self._clock, settings.api_key)
         self._summary = Summary()
+        self._last_exchange: Exchange | None = None
+        self._client.on_exchange.append(self._exchanged)
+        self._terminal: Terminal | None = None
+        self._progress = Progress(self._standing, clock)
+        self._emit_state = emit_state
         self._settlement = Settlement(
-            self._rejects, self._summary, Checkpoints(emit_state), self.fail
+            self._rejects,
+            self._summary,
+            Checkpoints(self._emit),
+            self.fail,
+            self._progress.tick,
         )
         times = JobTimes()
         identities = Identities(kustomer, self._clock, self._waiting)
@@ -142,20 +160,33 @@ class Run:
         Raises:
             AccessError: Kustomer refuses the key.
             UnreachableError: It does not answer.
-            ConfigurationError: The ledger cannot be used, or the report not be written.
+            ConfigurationError: The ledger cannot be used, or a report or request log not be
+                written.
         """
         if self.settings.report_path:
             report = ReportFile(Path(self.settings.report_path))
             report.check()
             self._report = report
         self._rejects.warn_of_older()
+        if self._request_log:
+            self._request_log.open()
         self.admission.open()
         if self.settings.ledger_url:
             self._open_ledger(self.settings.ledger_url)
+        self._show_progress()
         self._settlement.start()
         self._pipeline.start()
         self._started = True
         self.phases.enter("reading")
+
+    def _show_progress(self) -> None:
+        """Show live lines where stderr is a terminal."""
+        if not _is_live(sys.stderr):
+            return
+        from target_kustomer.terminal import Terminal  # noqa: PLC0415  most runs have none
+
+        self._terminal = Terminal(sys.stderr)
+        self._progress.show_on(self._terminal)
 
     def _open_ledger(self, url: str) -> None:
         ledger = Ledger(
@@ -166,6 +197,11 @@ class Run:
             clock=self._clock,
         )
         self._knowledge.ledger = self.intake.ledger = ledger
+
+    def _close_client(self) -> None:
+        self._client.close()
+        if self._request_log:
+            self._request_log.close()
 
     def _close_ledger(self) -> None:
         if self.intake.ledger:
@@ -259,13 +295,16 @@ class Run:
         if self._started:
             if (fault is None or isinstance(fault, FatalError)) and not self.interrupted:
                 self._flush()
-            if self._settle():
+            settled = self._settle()
+            if self._terminal:
+                self._terminal.close()
+            if settled:
                 self._say(whole=fault is None and not self.interrupted)
             else:
                 logger.warning("stdout or the disk takes nothing: no more is acknowledged")
         else:
             self._clock.stop()
-            self._client.close()
+            self._close_client()
             self._close_ledger()
         if ended := fault or self._ended_by or self._too_many_rejects():
             raise ended
@@ -322,7 +361,7 @@ class Run:
         if settled:
             self._rejects.close()
         if self._pipeline.join(_LAST_WAIT_SECONDS):
-            self._client.close()
+            self._close_client()
             self._close_ledger()
         return settled
 
@@ -394,6 +433,30 @@ class Run:
 
     # Inside
 
+    def _emit(self, state: JSON) -> None:
+        if self._terminal and sys.stdout is not None and sys.stdout.isatty():
+            with self._terminal.beside():
+                self._emit_state(state)
+        else:
+            self._emit_state(state)
+
+    def _exchanged(self, exchange: Exchange) -> None:
+        if exchange.limit is not None:
+            self._last_exchange = exchange
+
+    def _standing(self) -> Standing:
+        streams = tuple(self._streams)
+        last = self._last_exchange
+        return Standing(
+            at=self._clock.monotonic(),
+            read={each: self.read_counts[each] for each in streams},
+            verdicts={each: self._summary.verdicts(each) for each in streams},
+            requests=self._client.budget.sent,
+            waiting=self._client.budget.waiting,
+            limit=last.limit if last else None,
+            remaining=last.remaining if last else None,
+        )
+
     def _waiting(self, object_type: ObjectType) -> int:
         """How many records of an object may have to be looked up yet."""
         batches = self._pipeline.unlocated
@@ -402,6 +465,24 @@ class Run:
     def _submit(self, batch: Batch) -> None:
         with self.phases.during("waiting_for_delivery"):
             self._pipeline.submit(batch, lambda: self.interrupted)
+
+
+def _is_live(stream: TextIO | None) -> bool:
+    """Whether it is a terminal that can change lines, and of a size."""
+    if stream is None or not stream.isatty() or os.environ.get("TERM") == "dumb":
+        return False
+    return 0 not in os.get_terminal_size(stream.fileno())
+
+
+def _request_log(settings: Settings, clock: RunClock) -> RequestLog | None:
+    if settings.request_log_path is None:
+        return None
+    return RequestLog(
+        Path(settings.request_log_path),
+        bodies=settings.request_log_bodies,
+        secret=settings.api_key,
+        clock=clock,
+    )
 
 
 def _unexpected(failure: BaseException) -> BaseException:

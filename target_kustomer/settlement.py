@@ -45,7 +45,15 @@ class StateRead:
     next_ticket: int
 
 
-_Event = BatchSettled | RecordsPassed | StateRead
+@dataclass(frozen=True, slots=True)
+class Silence:
+    """Nothing came for a while."""
+
+
+_Event = BatchSettled | RecordsPassed | StateRead | Silence
+
+_TICK_SECONDS = 0.5
+"""Between two ticks while nothing is to be settled."""
 
 
 class Settlement:
@@ -59,6 +67,7 @@ class Settlement:
 
     Attributes:
         on_settled: Who is told, in the settling thread, of verdicts that have been counted.
+        tick: Called on the thread after each event, and while there are none.
     """
 
     def __init__(
@@ -67,12 +76,14 @@ class Settlement:
         summary: Summary,
         checkpoints: Checkpoints,
         failed: Callable[[BaseException], None],
+        tick: Callable[[], None] = lambda: None,
     ) -> None:
         self._rejects = rejects
         self._summary = summary
         self._checkpoints = checkpoints
         self._failed = failed
         self.on_settled: list[Callable[[BatchSettled | RecordsPassed], None]] = []
+        self._tick = tick
         self._events: queue.SimpleQueue[_Event | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="settlement", daemon=True)
 
@@ -103,12 +114,21 @@ class Settlement:
 
     def _run(self) -> None:
         try:
-            while (event := self._events.get()) is not None:
+            while (event := self._next()) is not None:
                 self._settle(event)
+                self._tick()
         except BaseException as error:  # noqa: BLE001  nothing may be acknowledged after this
             self._failed(error)
 
+    def _next(self) -> _Event | None:
+        try:
+            return self._events.get(timeout=_TICK_SECONDS)
+        except queue.Empty:
+            return Silence()
+
     def _settle(self, event: _Event) -> None:
+        if isinstance(event, Silence):
+            return
         if isinstance(event, RecordsPassed):
             self._summary.count_passed(event.stream, event.verdict, event.count)
             self._tell(event)

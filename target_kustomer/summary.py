@@ -38,6 +38,10 @@ class Summary:
         """Records of the stream that have a verdict."""
         return self._verdicts[stream].total()
 
+    def verdicts(self, stream: str) -> dict[Verdict, int]:
+        """Records of the stream by their verdict."""
+        return dict(self._verdicts[stream])
+
     @property
     def rejected(self) -> int:
         """Records rejected, over all streams."""

@@ -47,6 +47,10 @@ class Budget:
         """Requests of the whole org in a window, where an answer has told."""
         self.remaining: int | None = None
         """What was left of them by the last answer that told."""
+        self.sent = 0
+        """Requests let through so far."""
+        self.waiting = 0
+        """Requests that wait at this moment."""
 
     def acquire(self, object_id: str | None = None) -> float:
         """Wait until one more request fits, and count it; the seconds waited.
@@ -57,7 +61,7 @@ class Budget:
         started = self._clock.monotonic()
         while (wait := self._take(object_id)) > 0:
             self._tell(self._clock.monotonic() - started + wait)
-            self._clock.sleep(max(wait, _SHORTEST_WAIT_SECONDS))
+            self._sleep(max(wait, _SHORTEST_WAIT_SECONDS))
         return self._clock.monotonic() - started
 
     def answered(
@@ -94,11 +98,22 @@ class Budget:
             self._told_until = max(self._told_until, now + wait)
         return wait
 
+    def _sleep(self, seconds: float) -> None:
+        with self._lock:
+            self.waiting += 1
+        try:
+            self._clock.sleep(seconds)
+        finally:
+            with self._lock:
+                self.waiting -= 1
+
     def _take(self, object_id: str | None) -> float:
         now = self._clock.monotonic()
         with self._lock:
             held_until = self._held_objects.get(object_id or "", now)
-            return held_until - now if held_until > now else self._pace.take(now)
+            wait = held_until - now if held_until > now else self._pace.take(now)
+            self.sent += wait <= 0
+            return wait
 
     def _hold_object(self, object_id: str, now: float, until: float) -> None:
         held = {each: end for each, end in self._held_objects.items() if end > now}

@@ -30,7 +30,7 @@ from target_kustomer.kustomer.errors import (
 from target_kustomer.settings import POD_REGIONS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from target_kustomer.clock import Clock
     from target_kustomer.models import ObjectType
@@ -130,6 +130,21 @@ class Exchange:
     remaining: int | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Wire:
+    """What went over the wire in an exchange: it holds the key and values of records.
+
+    Attributes:
+        response: None where no answer came.
+        marks: When httpx told of each step, by the clock's ``monotonic``; a step is named as its
+            ``trace`` extension names it, without the protocol: ``send_request_body.complete``.
+    """
+
+    request: httpx.Request
+    response: httpx.Response | None
+    marks: Mapping[str, float]
+
+
 class _TryAgainError(Exception):
     """This try failed in a way that another may mend; what came, and its status, if it is one."""
 
@@ -149,6 +164,7 @@ class Client:
     Attributes:
         on_exchange: Who is told of each exchange, in the thread that made it, before its answer
             is acted on.
+        on_wire: Who is told of what went over the wire, too; the request log alone.
 
     Raises:
         ConfigurationError: The address is none, or a proxy or a file of certificates that the
@@ -160,6 +176,7 @@ class Client:
     ) -> None:
         _keep_requests_out_of_logs()
         self.on_exchange: list[Callable[[Exchange], None]] = []
+        self.on_wire: Callable[[Exchange, Wire], None] | None = None
         self._clock = clock
         self._deadline_seconds = settings.retry_deadline_seconds
         self._budget = Budget(settings.rate_limit_share, clock)
@@ -175,7 +192,7 @@ class Client:
 
     @property
     def budget(self) -> Budget:
-        """What the answers have told of the org's limit."""
+        """What it has let through, and what the answers have told of the org's limit."""
         return self._budget
 
     def close(self) -> None:
@@ -222,15 +239,22 @@ class Client:
         """One request and its answer, read; beside it, what happened, for messages."""
         tries.wait(waited := self._budget.acquire(request.object_id))
         tries.count += 1
+        marks: dict[str, float] = {}
         started = self._clock.monotonic()
         try:
             response = self._http.request(
-                request.method, request.path.lstrip("/"), params=request.params, json=request.json
+                request.method,
+                request.path.lstrip("/"),
+                params=request.params,
+                json=request.json,
+                extensions=self._tracing(marks) if self.on_wire else None,
             )
         except httpx.RequestError as error:  # the connection, or an answer that cannot be decoded
             self._budget.answered({}, started)
             name = type(error).__name__
-            self._tell(request, tries, started, waited, error=name)
+            exchange = self._tell(request, tries, started, waited, error=name)
+            if self.on_wire:
+                self.on_wire(exchange, Wire(error.request, None, marks))
             if _is_distrust(error):
                 msg = f"the certificate of {self._host} is not trusted, nothing was sent"
                 raise UnreachableError(msg, mend=_DISTRUSTED) from None
@@ -238,7 +262,11 @@ class Client:
             return Reading(meaning), name
         status = response.status_code
         limit, remaining = self._budget.answered(response.headers, started, request.object_id)
-        self._tell(request, tries, started, waited, status=status, limit=limit, remaining=remaining)
+        exchange = self._tell(
+            request, tries, started, waited, status=status, limit=limit, remaining=remaining
+        )
+        if self.on_wire:
+            self.on_wire(exchange, Wire(response.request, response, marks))
         reading = read_answer(status, response.content)
         if reading.meaning is Meaning.LIMITED:
             wait = self._budget.exhausted(response.headers, request.object_id)
@@ -246,9 +274,15 @@ class Client:
         self._raise_for(reading, status, request)
         return reading, f"HTTP {status}"
 
+    def _tracing(self, marks: dict[str, float]) -> dict[str, Any]:
+        def mark(event: str, _: Any) -> None:
+            marks[event.partition(".")[2]] = self._clock.monotonic()
+
+        return {"trace": mark}
+
     def _tell(
         self, request: Request, tries: _Tries, started: float, waited: float, **came: Any
-    ) -> None:
+    ) -> Exchange:
         """Log an exchange, and tell those who listen; ``came``: what Exchange has of its end."""
         exchange = Exchange(
             kind=request.kind,
@@ -268,6 +302,7 @@ class Client:
         )
         for listener in self.on_exchange:
             listener(exchange)
+        return exchange
 
     def _raise_for(self, reading: Reading, status: int, request: Request) -> None:
         meaning, detail = reading.meaning, reading.detail

@@ -222,7 +222,14 @@ HASTE: dict[str, Any] = {
     "api_key": KEY,
     "retry_deadline_seconds": 0,
     "lost_answer_wait_seconds": 0,
+    "request_log_path": "requests.har",
 }
+
+
+@pytest.fixture(autouse=True)
+def _in_a_folder_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a run writes beside its rejects is looked at too."""
+    monkeypatch.chdir(tmp_path)
 
 
 @pytest.fixture

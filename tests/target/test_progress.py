@@ -1,0 +1,221 @@
+"""How far a run is: live lines on a terminal, lines in the log without one."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import logging
+import os
+import re
+import select
+import struct
+import subprocess
+import termios
+import threading
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import pyte
+import pytest
+
+from target_kustomer.models import Verdict
+from target_kustomer.progress import Progress, Standing, live_lines, log_lines
+from target_kustomer.simulator import Simulator
+from tests.guarantees.fasttime import FastTarget, fast_time
+from tests.support import CUSTOMERS, Runner, customers, schema, state, to_lines, wait_until
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from tests.support import Clock
+
+MANY = [schema("customers", CUSTOMERS), *customers(60), state(60)]
+
+AT_30 = Standing(
+    at=30.0,
+    read={"customers": 4000, "idle": 7},
+    verdicts={
+        "customers": {Verdict.CREATED: 2000, Verdict.UPDATED: 300, Verdict.REJECTED: 1},
+        "idle": {Verdict.SKIPPED: 7},
+    },
+    requests=88,
+    waiting=2,
+    limit=1000,
+    remaining=912,
+)
+BEFORE = Standing(
+    at=20.0,
+    read={"customers": 10},
+    verdicts={"customers": {Verdict.CREATED: 1}, "idle": {Verdict.SKIPPED: 7}},
+)
+
+
+def test_the_log_tells_of_each_stream_that_moves_and_of_the_requests() -> None:
+    stream, requests = log_lines(BEFORE, AT_30)
+    assert stream == (
+        "progress stream=customers read=4000 created=2000 updated=300 unchanged=0 skipped=0 "
+        "rejected=1 per_second=230"
+    )
+    assert requests == "progress requests=88 waiting=2"
+
+
+def test_the_live_lines_tell_of_all() -> None:
+    assert live_lines(BEFORE, AT_30) == [
+        "customers: 4,000 read, 2,300 written, 0 unchanged, 0 skipped, 1 rejected, 230/s",
+        "idle: 7 read, 0 written, 0 unchanged, 7 skipped, 0 rejected, 0/s",
+        "requests: 88 sent, 2 waiting, 912 of 1,000 left",
+    ]
+
+
+def test_the_log_tells_it_each_half_minute(clock: Clock, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    progress = Progress(lambda: Standing(clock.now, {"people": int(clock.now)}, {}), clock)
+    for clock.now in (1.0, 29.9, 30.0, 31.0, 59.9, 62.0, 91.9, 92.0):
+        progress.tick()
+    told = [each for each in caplog.messages if "stream=people" in each]
+    assert [re.findall(r"read=(\d+)", each) for each in told] == [["30"], ["62"], ["92"]]
+
+
+def _told(caplog: pytest.LogCaptureFixture, times: int) -> bool:
+    return caplog.text.count("progress requests=") >= times
+
+
+def test_a_long_run_tells_how_far_it_is_without_a_terminal(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    def slowly() -> Iterator[dict[str, Any]]:
+        for count, message in enumerate(MANY):
+            if count in {20, 40}:
+                wait_until(partial(_told, caplog, count // 10))
+            yield message
+
+    with Simulator(clock=fast_time) as simulator:
+        result = Runner(simulator, tmp_path, FastTarget)(slowly(), batch_size_rows=2)
+    assert result.exit_code == 0
+    told = re.findall(r"progress stream=customers read=\d+ created=(\d+) updated=0", result.log)
+    assert told
+    assert sorted(map(int, told)) == list(map(int, told))
+    sent = re.findall(r"progress requests=(\d+) waiting=\d+", result.log)
+    assert len(sent) >= 4
+    assert 0 < int(sent[0]) < int(sent[-1]) <= len(simulator.requests.entries)
+    assert "progress" not in result.stdout
+
+
+_COLUMNS, _ROWS = 300, 100
+
+
+def _open_terminal() -> tuple[int, int]:
+    master, terminal = os.openpty()
+    fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("4H", _ROWS, _COLUMNS, 0, 0))
+    return master, terminal
+
+
+class Screen:
+    """A terminal as its user sees it, with all that it ever showed.
+
+    Attributes:
+        fd: What a process has as its terminal.
+    """
+
+    def __init__(self) -> None:
+        self._master, self.fd = _open_terminal()
+        self._screen = pyte.Screen(_COLUMNS, _ROWS)
+        self._stream = pyte.ByteStream(self._screen)
+        self.seen: set[str] = set()
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._follow)
+        self._thread.start()
+
+    def _follow(self) -> None:
+        while not self._ended.is_set() or select.select([self._master], [], [], 0)[0]:
+            if not select.select([self._master], [], [], 0.1)[0]:
+                continue
+            try:
+                self._stream.feed(os.read(self._master, 4096))
+            except OSError:  # nobody has the terminal any more
+                return
+            self.seen.update(line.rstrip() for line in self._screen.display)
+
+    def lines(self) -> list[str]:
+        """What is left on it when all is over."""
+        os.close(self.fd)
+        self._ended.set()
+        self._thread.join()
+        os.close(self._master)
+        return [line.rstrip() for line in self._screen.display if line.strip()]
+
+
+@pytest.fixture
+def slow(tmp_path: Path) -> Iterator[Runner]:
+    with Simulator(latency_seconds=0.05) as simulator:
+        yield Runner(simulator, tmp_path)
+
+
+def _run(runner: Runner, screen: Screen, stdout: int, **env: str) -> tuple[int, bytes]:
+    done = subprocess.run(
+        runner.command(batch_size_rows=1, max_parallel_requests=2),
+        input=to_lines(MANY),
+        stdout=stdout,
+        stderr=screen.fd,
+        check=False,
+        env={**os.environ, "TERM": "xterm", **env},
+        timeout=120,
+    )
+    return done.returncode, done.stdout
+
+
+LIVE = re.compile(
+    r"customers: \d+ read, \d+ written, \d+ unchanged, \d+ skipped, \d+ rejected, \d+/s$"
+)
+BUDGET = re.compile(r"requests: \d+ sent, \d+ waiting, [\d,]+ of [\d,]+ left$")
+LOGGED = re.compile(r"\d{4}-\d\d-\d\d .{12} +\| [A-Z]+ +\| ")
+
+
+def test_a_terminal_has_live_lines_and_whole_log_lines(slow: Runner) -> None:
+    slow.simulator.faults.add("500", path_pattern="/bulk/", times=3)  # retries are logged
+    screen = Screen()
+    code, stdout = _run(slow, screen, subprocess.PIPE)
+    left = screen.lines()
+    assert code == 0
+    assert len({line for line in screen.seen if LIVE.match(line)}) > 1
+    assert {line for line in screen.seen if BUDGET.match(line)}
+    assert all(LOGGED.match(line) for line in left), left
+    assert sum("retry kind=poll" in line for line in left) == 3
+    assert "summary stream=customers read=60 created=60" in left[-1]
+    assert json.loads(stdout)["at"] == 60
+
+
+def test_states_leave_the_lines_of_the_same_terminal_whole(slow: Runner) -> None:
+    screen = Screen()
+    code, _ = _run(slow, screen, screen.fd)
+    left = screen.lines()
+    assert code == 0
+    assert '{"at":60}' in left
+    assert any(LIVE.match(line) for line in screen.seen)
+    assert all(LOGGED.match(line) for line in left if line != '{"at":60}'), left
+
+
+def test_a_terminal_that_can_do_nothing_has_none(slow: Runner) -> None:
+    screen = Screen()
+    _run(slow, screen, subprocess.DEVNULL, TERM="dumb")
+    assert all(LOGGED.match(line) for line in screen.lines())
+    assert not any(LIVE.match(line) for line in screen.seen)
+
+
+def test_a_terminal_that_goes_does_not_end_the_run(slow: Runner) -> None:
+    master, terminal = _open_terminal()
+    process = subprocess.Popen(
+        slow.command(batch_size_rows=1),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=terminal,
+        env={**os.environ, "TERM": "xterm"},
+    )
+    os.close(terminal)
+    os.read(master, 1)
+    os.close(master)
+    out: Any
+    out, _ = process.communicate(to_lines(MANY), 120)
+    assert json.loads(out.splitlines()[-1])["at"] == 60
+    assert process.returncode == 0
