@@ -32,6 +32,7 @@ from target_kustomer.intake import Intake
 from target_kustomer.kustomer.client import Client
 from target_kustomer.kustomer.endpoints import Kustomer
 from target_kustomer.ledger.ledger import Ledger
+from target_kustomer.ledger.runs import Runs
 from target_kustomer.models import SourceRecord
 from target_kustomer.rejects import RejectsFile
 from target_kustomer.settings import MAX_BULK_ITEMS
@@ -87,6 +88,7 @@ class Run:
         self._ended_by: BaseException | None = None
         self._grace_ends: float | None = None
         self._started = False
+        self._runs: Runs | None = None
 
         self._clock = clock
         self._client = Client(settings, self._clock)
@@ -142,18 +144,23 @@ class Run:
         self._started = True
 
     def _open_ledger(self, url: str) -> None:
+        org = self.admission.org or self.settings.base_url
         ledger = Ledger(
             url,
-            self.admission.org or self.settings.base_url,
+            org,
             resync_after_days=self.settings.resync_after_days,
             write_seconds=self.settings.job_timeout_seconds,
             clock=self._clock,
         )
         self._knowledge.ledger = self.intake.ledger = ledger
+        self._runs = Runs(url, org, self._clock)
+        self._client.meet(self._runs)
 
     def _close_ledger(self) -> None:
         if self.intake.ledger:
             self.intake.ledger.close()
+        if self._runs:
+            self._runs.close()
 
     # While reading
 

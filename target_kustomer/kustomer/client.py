@@ -24,6 +24,7 @@ from target_kustomer.kustomer.errors import Meaning, Reading, read_answer
 
 if TYPE_CHECKING:
     from target_kustomer.clock import Clock
+    from target_kustomer.kustomer.companions import Board
     from target_kustomer.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -107,9 +108,14 @@ class Client:
             )
             raise ConfigurationError(msg) from None  # its own words quote a proxy's password
 
+    def meet(self, board: Board) -> None:
+        """From now on share the budget with the runs that this board shows."""
+        self._budget.meet(board)
+
     def close(self) -> None:
-        """Close all connections."""
+        """Close all connections, and give back what is claimed of the budget."""
         self._http.close()
+        self._budget.leave()
 
     def send(self, request: Request) -> Answer:
         """Send until there is an answer.

@@ -5,13 +5,12 @@ The caller tells the time with each call, in seconds that never go back; nothing
 
 from __future__ import annotations
 
+import math
 from collections import deque
+from dataclasses import dataclass
 
 WINDOW_SECONDS = 60.0
 """The window in which a limit counts [API §7]."""
-
-_OWN_WINDOW_SECONDS = WINDOW_SECONDS + 0.5
-"""The same for what this run sends: a request counts when it arrives, not when it leaves."""
 
 _BURST = 0.05
 """Part of a run's share that may go out at once; all else is spread over the window."""
@@ -25,25 +24,35 @@ _RESET_JUMP = 0.05
 _LONGEST_WAIT_SECONDS = 1.0
 """After so long it is worth asking again: others may have spent less than was feared."""
 
+_LAPSED_WAIT_SECONDS = 0.2
+"""The same where nothing is allowed until the other runs are asked."""
+
 _NEVER = float("-inf")
 
 
 class Pace:
     """When the next request may go out.
 
-    A run takes at most its share in any window, and spreads it evenly. It also leaves the others
+    A run takes at most its share in any window, and spreads it evenly. A request counts from the
+    moment it is taken until a window after its answer: when it arrived lies between. The run also
+    leaves the others
     their part until the end of the window: it may send what is left beyond that part, spread over
     the time that is left. Alone, that is its whole share; where others spend more than their part,
     the run slows down; several runs slow down alike, and end with equal parts of what there is.
 
     Args:
         share: Part of the limit that this run may use, 0..1.
+
+    Attributes:
+        held_back: Whether a request had to wait; who reads it may put it back.
     """
 
     def __init__(self, share: float) -> None:
+        self.held_back = False
         self._share = share
         self._limit: int | None = None
-        self._sent: deque[float] = deque()
+        self._allowed: _Allowed | None = None
+        self._counted_until: deque[float] = deque()
         self._unanswered = 0
         self._tokens = 0.0
         self._filled_at = 0.0
@@ -52,14 +61,13 @@ class Pace:
 
     def take(self, now: float) -> float:
         """Count one request as sent now and return 0, or return the seconds to wait first."""
-        while self._sent and now - self._sent[0] >= _OWN_WINDOW_SECONDS:
-            self._sent.popleft()
         wait = self._wait(now)
         if wait <= 0:
             self._tokens -= 1
-            self._sent.append(now)
             self._unanswered += 1
-        return max(wait, 0.0)
+            return 0.0
+        self.held_back = True
+        return wait
 
     def answered(
         self, now: float, sent_at: float, limit: int | None, remaining: int | None
@@ -73,6 +81,7 @@ class Pace:
             remaining: What is left of them in this window, where it tells.
         """
         self._unanswered -= 1
+        self._counted_until.append(now + WINDOW_SECONDS)
         if limit is not None and self._limit is None:
             self._tokens = limit * self._share * _BURST
             self._filled_at = now
@@ -85,39 +94,76 @@ class Pace:
         self._held_until = max(self._held_until, until)
         self._window = _Window(self._held_until)
 
+    @property
+    def total(self) -> float | None:
+        """The share in requests a window, at least one; None while the limit is not known."""
+        return None if self._limit is None else max(1.0, self._limit * self._share)
+
+    def used(self, now: float) -> int:
+        """The requests that count in a window that ends now."""
+        while self._counted_until and self._counted_until[0] <= now:
+            self._counted_until.popleft()
+        return len(self._counted_until) + self._unanswered
+
+    def answered_ago(self, now: float) -> list[float]:
+        """For those of them that have their answer: how many seconds ago it came."""
+        self.used(now)
+        return [now + WINDOW_SECONDS - each for each in self._counted_until]
+
+    def allow(self, most: int, part: float, until: float) -> None:
+        """Keep to less than the whole share, since others use it too.
+
+        Args:
+            most: Requests in any window; those already sent count.
+            part: Requests a window to come to in the long run.
+            until: After that moment nothing is allowed.
+        """
+        self._allowed = _Allowed(most, part, until)
+
     def _wait(self, now: float) -> float:
         if now < self._held_until:
             return self._held_until - now
-        if self._limit is None:
+        if self._limit is None or self.total is None:
             return 0.0
-        share = max(1.0, self._limit * self._share)
-        if len(self._sent) + 1 > share:
-            return _OWN_WINDOW_SECONDS - (now - self._sent[0])
-        rate = share / _OWN_WINDOW_SECONDS
+        allowed = self._allowed or _Allowed(int(self.total), self.total, math.inf)
+        if now > allowed.until:
+            return _LAPSED_WAIT_SECONDS
+        if self.used(now) + 1 > allowed.most:
+            until = self._counted_until[0] if self._counted_until else math.inf
+            return min(until - now, _LONGEST_WAIT_SECONDS)
+        rate = allowed.part / WINDOW_SECONDS
         seconds = self._window.seconds_left(now)
         if seconds > 0:
-            left = self._left(self._limit, seconds)
+            left = self._left(self._limit, allowed.part, seconds)
             if left < 1:
                 return min(seconds, _LONGEST_WAIT_SECONDS)
             rate = min(rate, left / seconds)
-        most = max(1.0, share * _BURST)
+        most = max(1.0, allowed.part * _BURST)
         self._tokens = min(self._tokens + (now - self._filled_at) * rate, most)
         self._filled_at = now
         return min((1 - self._tokens) / rate, _LONGEST_WAIT_SECONDS)
 
-    def _left(self, limit: int, seconds: float) -> float:
+    def _left(self, limit: int, part: float, seconds: float) -> float:
         """What is left of the window for this run, so many seconds before its end.
 
         What the others may still spend is the rest of their part while they keep to it. Whoever
         spends more is another run, or will not stop: that gets its part of the time that is left.
+        Runs that know of each other leave the margin together.
         """
-        margin = limit * _MARGIN
-        part = limit * (1 - self._share)
+        margin = _MARGIN * part / self._share
+        theirs = limit - part
         spent = limit - self._window.remaining - self._window.own - self._unanswered
-        others = part * seconds / WINDOW_SECONDS
-        if spent <= part + margin:
-            others = min(others, max(0.0, part - spent))
+        others = theirs * seconds / WINDOW_SECONDS
+        if spent <= theirs + limit * _MARGIN:
+            others = min(others, max(0.0, theirs - spent))
         return self._window.remaining - self._unanswered - others - margin
+
+
+@dataclass(frozen=True, slots=True)
+class _Allowed:
+    most: int
+    part: float
+    until: float
 
 
 class _Window:
