@@ -14,7 +14,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Protocol
 
-from target_kustomer.kustomer.pace import WINDOW_SECONDS
+from target_kustomer.kustomer.pace import WINDOW_SECONDS, Allowance
 from target_kustomer.models import Notice
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ _KEPT_BACK = 0.01
 _LEAST_KEPT_BACK = 2
 """The same in requests, at least."""
 
-_HEADROOM = 0.03
+_HEADROOM = 0.02
 """Part of the share that a run which is not held back wants beyond what it uses."""
 
 
@@ -89,6 +89,8 @@ class Companions:
         self._looked_at = self._due_at = self._until = self._proposed_until = -math.inf
         self._claim = self._proposed = 0
         self._part = 1.0
+        self._wants = 0
+        self._held = 0
         self._allow()
 
     def begin(self, now: float) -> bool:
@@ -115,15 +117,14 @@ class Companions:
         self._others = {each.run: (each.beat, silent[each.run]) for each in others}
         self._looked_at = now
         used = self._pace.used(now)
-        hungry = self._pace.held_back or not self._beat
-        wants = total if hungry else min(total, math.ceil(used + total * _HEADROOM))
+        self._wants = min(total, self._could_use(now, total, used))
         present = [each.wants for each in others if each.wants and silent[each.run] < GONE_SECONDS]
-        self._part = fair_part(total, wants, present)
-        self._pace.held_back = False
-        free = total - sum(held(each, silent[each.run]) for each in others)
+        self._part = fair_part(total, self._wants, present)
+        self._held = sum(held(each, silent[each.run]) for each in others)
+        free = total - self._held
         self._propose(now, max(used, min(used + self._needs(now), free)))
         over = [each.run for each in others if is_over(each, silent[each.run])]
-        return self._notice(now, time, self._proposed, wants), over
+        return self._notice(now, time, self._proposed, self._wants), over
 
     def leave(self, now: float, time: float) -> Notice:
         """The last notice of this run, which sends nothing more."""
@@ -144,6 +145,13 @@ class Companions:
             self._until = now + GONE_SECONDS
         self._allow()
 
+    def _could_use(self, now: float, total: int, used: int) -> int:
+        """The requests of a window that it could use: more and more while it is held back."""
+        held_back, self._pace.held_back = self._pace.held_back and now <= self._until, False
+        if not self._beat:
+            return total
+        return 2 * self._wants if held_back else math.ceil(used + total * _HEADROOM)
+
     def _needs(self, now: float) -> int:
         """What it may have to send until after the next look, beyond what stops to count."""
         sends = self._part / WINDOW_SECONDS * _AHEAD_SECONDS
@@ -157,7 +165,7 @@ class Companions:
         self._allow()
 
     def _allow(self) -> None:
-        self._pace.allow(self._claim, self._part, self._until)
+        self._pace.allow(Allowance(self._claim, self._part, self._until, self._held))
 
     def _notice(self, now: float, time: float, claim: int, wants: int) -> Notice:
         self._beat += 1

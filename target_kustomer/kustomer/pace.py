@@ -30,6 +30,23 @@ _LAPSED_WAIT_SECONDS = 0.2
 _NEVER = float("-inf")
 
 
+@dataclass(frozen=True, slots=True)
+class Allowance:
+    """What a run may use of the share beside other runs.
+
+    Attributes:
+        most: Its requests in any window; those already sent count.
+        part: Requests a window to come to in the long run.
+        until: After that moment it may send nothing.
+        others: What the other runs may have sent in the last window.
+    """
+
+    most: int
+    part: float
+    until: float
+    others: int
+
+
 class Pace:
     """When the next request may go out.
 
@@ -51,7 +68,7 @@ class Pace:
         self.held_back = False
         self._share = share
         self._limit: int | None = None
-        self._allowed: _Allowed | None = None
+        self._allowance: Allowance | None = None
         self._counted_until: deque[float] = deque()
         self._unanswered = 0
         self._tokens = 0.0
@@ -110,22 +127,16 @@ class Pace:
         self.used(now)
         return [now + WINDOW_SECONDS - each for each in self._counted_until]
 
-    def allow(self, most: int, part: float, until: float) -> None:
-        """Keep to less than the whole share, since others use it too.
-
-        Args:
-            most: Requests in any window; those already sent count.
-            part: Requests a window to come to in the long run.
-            until: After that moment nothing is allowed.
-        """
-        self._allowed = _Allowed(most, part, until)
+    def allow(self, allowance: Allowance) -> None:
+        """Keep to this from now on: other runs use the share too."""
+        self._allowance = allowance
 
     def _wait(self, now: float) -> float:
         if now < self._held_until:
             return self._held_until - now
         if self._limit is None or self.total is None:
             return 0.0
-        allowed = self._allowed or _Allowed(int(self.total), self.total, math.inf)
+        allowed = self._allowance or Allowance(int(self.total), self.total, math.inf, 0)
         if now > allowed.until:
             return _LAPSED_WAIT_SECONDS
         if self.used(now) + 1 > allowed.most:
@@ -133,7 +144,7 @@ class Pace:
             return min(until - now, _LONGEST_WAIT_SECONDS)
         rate = allowed.part / WINDOW_SECONDS
         seconds = self._window.seconds_left(now)
-        if seconds > 0:
+        if seconds > 0 and not self._agents_keep_to_their_part(self._limit, seconds):
             left = self._left(self._limit, allowed.part, seconds)
             if left < 1:
                 return min(seconds, _LONGEST_WAIT_SECONDS)
@@ -143,27 +154,30 @@ class Pace:
         self._filled_at = now
         return min((1 - self._tokens) / rate, _LONGEST_WAIT_SECONDS)
 
+    def _agents_keep_to_their_part(self, limit: int, seconds: float) -> bool:
+        """Whether the runs that are known account for what the window has lost."""
+        if self._allowance is None:
+            return False
+        age = WINDOW_SECONDS - seconds if self._window.is_whole else WINDOW_SECONDS
+        runs = self._window.own + self._unanswered + self._allowance.others * age / WINDOW_SECONDS
+        agents = limit * (1 - self._share + _MARGIN)
+        return limit - self._window.remaining - runs <= agents
+
     def _left(self, limit: int, part: float, seconds: float) -> float:
         """What is left of the window for this run, so many seconds before its end.
 
         What the others may still spend is the rest of their part while they keep to it. Whoever
         spends more is another run, or will not stop: that gets its part of the time that is left.
-        Runs that know of each other leave the margin together.
+        Runs that know of each other ask for this only where agents do so, and leave the margin
+        together.
         """
         margin = _MARGIN * part / self._share
         theirs = limit - part
         spent = limit - self._window.remaining - self._window.own - self._unanswered
         others = theirs * seconds / WINDOW_SECONDS
-        if spent <= theirs + limit * _MARGIN:
+        if self._allowance is None and spent <= theirs + limit * _MARGIN:
             others = min(others, max(0.0, theirs - spent))
         return self._window.remaining - self._unanswered - others - margin
-
-
-@dataclass(frozen=True, slots=True)
-class _Allowed:
-    most: int
-    part: float
-    until: float
 
 
 class _Window:
@@ -175,6 +189,7 @@ class _Window:
     Attributes:
         remaining: What was left of it by the latest news.
         own: Of this run's requests, those that it has answered.
+        is_whole: Whether its beginning was seen.
     """
 
     def __init__(self, since: float = _NEVER) -> None:
@@ -182,6 +197,7 @@ class _Window:
         self._ends_at = _NEVER
         self.remaining = 0
         self.own = 0
+        self.is_whole = False
 
     def answered(self, now: float, sent_at: float, remaining: int, jump: float) -> None:
         """An answer tells what is left; more by such a jump tells of a new window."""
@@ -192,6 +208,7 @@ class _Window:
             return
         self._told_of = max(sent_at, self._told_of)
         if sent_at >= self._ends_at or remaining - self.remaining > jump:
+            self.is_whole = self._ends_at > _NEVER
             self._since = now
             self._ends_at = now + WINDOW_SECONDS
             self.own = 1

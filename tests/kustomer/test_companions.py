@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 import pytest
-from hypothesis import given
+from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from target_kustomer.kustomer.companions import Companions, fair_part
@@ -36,7 +36,8 @@ class Run:
         end: When it ends.
         manner: Whether it says so, is killed, or is only stopped until ``resume``.
         think_seconds: How long each of its workers does something else after a request.
-        clock: How far its clock is ahead of the others.
+        clock: How far its clock for durations is ahead of the others'.
+        utc: How far its clock for the time of day is.
     """
 
     start: float = 0.0
@@ -45,6 +46,7 @@ class Run:
     resume: float = 1e9
     think_seconds: float = 0.0
     clock: float = 0.0
+    utc: float = 0.0
     name: str = ""
     pace: Pace = field(default_factory=lambda: Pace(SHARE))
     companions: Companions | None = None
@@ -130,7 +132,7 @@ class World:
         if run.in_flight:
             self._at(now + 0.1, lambda now: self._end(run, now))
         elif not now < self._locked[1]:
-            self._board[run.name] = run.companions.leave(now + run.clock, UTC + now + run.clock)
+            self._board[run.name] = run.companions.leave(now + run.clock, UTC + now + run.utc)
 
     def _ask(self, run: Run, now: float) -> None:
         if not run.works(now):
@@ -148,8 +150,8 @@ class World:
         assert run.companions
         done = not self._locked[0] <= now < self._locked[1]
         if done:
-            mine = now + run.clock
-            notice, over = run.companions.post(mine, UTC + mine, list(self._board.values()))
+            notices = list(self._board.values())
+            notice, over = run.companions.post(now + run.clock, UTC + now + run.utc, notices)
             self._board[run.name] = notice
             for each in over:
                 del self._board[each]
@@ -187,3 +189,142 @@ class World:
 
     def _half_trip(self) -> float:
         return ROUND_TRIP_SECONDS * self._random.uniform(0.2, 0.6)
+
+
+@pytest.mark.parametrize("limit", [300, 1000])
+@pytest.mark.parametrize("starts", [[0.0, 0.0], [0.0, 17.0], [0.0, 40.0], [0.0, 10.0, 70.0]])
+@pytest.mark.parametrize(("agents", "at_once"), [(0.0, False), (0.2, False), (0.2, True)])
+def test_runs_use_one_share_together_and_never_more(
+    limit: int, starts: list[float], agents: float, *, at_once: bool
+) -> None:
+    together = round(agents * limit) if at_once else 1
+    runs = [Run(each) for each in starts]
+    world = World(Fixed(limit), runs, agents=agents, together=together)
+    assert world.most <= 1
+    assert world.refused == 0
+    assert world.used(starts[-1], 360) >= 0.95
+
+
+@pytest.mark.parametrize("count", [2, 3])
+def test_runs_come_to_equal_parts(count: int) -> None:
+    world = World(Fixed(1000), [Run(9.0 * number) for number in range(count)])
+    parts = [world.used(180, 360, run) for run in range(count)]
+    assert max(parts) - min(parts) < 0.05
+    assert sum(parts) >= 0.95
+
+
+@pytest.mark.parametrize("manner", ["ends", "killed", "stopped"])
+def test_a_run_that_goes_gives_its_part_back(
+    manner: Literal["ends", "killed", "stopped"],
+) -> None:
+    world = World(Fixed(1000), [Run(), Run(end=120, manner=manner)], agents=0.2)
+    assert world.most <= 1
+    assert world.refused == 0
+    assert world.used(100, 220) >= 0.9
+    assert world.used(200, 360, 0) >= 0.95
+
+
+def test_a_run_that_was_stopped_knows_that_its_part_is_another_s_now() -> None:
+    stopped = Run(end=120, manner="stopped", resume=200)
+    world = World(Fixed(1000), [Run(), stopped], agents=0.2)
+    assert world.most <= 1
+    assert world.refused == 0
+    assert world.used(270, 360, 1) >= 0.4
+
+
+def test_what_one_run_leaves_another_uses() -> None:
+    world = World(Fixed(1000), [Run(), Run(think_seconds=4)])
+    assert 0.1 <= world.used(120, 360, 1) <= 0.2
+    assert world.used(120, 360) >= 0.95
+    assert world.most <= 1
+
+
+def test_a_board_that_is_locked_holds_nobody_back_and_breaks_no_bound() -> None:
+    world = World(Fixed(1000), [Run(), Run(5.0)], agents=0.2, locked=(100, 160))
+    assert world.used(100, 160) >= 0.9
+    assert world.most <= 1
+    assert world.refused == 0
+
+
+def test_a_run_that_never_met_a_dead_one_minds_what_that_has_sent() -> None:
+    world = World(Fixed(1000), [Run(end=100, manner="killed"), Run(101)], agents=0.2)
+    assert world.most <= 1
+    assert world.refused == 0
+    assert world.used(180, 360, 1) >= 0.95
+
+
+def test_a_run_that_died_long_ago_holds_nobody_back() -> None:
+    world = World(Fixed(1000), [Run(end=100, manner="killed"), Run(240)])
+    assert world.used(240, 360, 1) >= 0.95
+
+
+@pytest.mark.parametrize("utc", [-50.0, 50.0])
+def test_clocks_of_other_machines_may_be_a_little_wrong(utc: float) -> None:
+    other = Run(70.0, end=150, manner="killed", clock=7200, utc=utc)
+    world = World(Fixed(1000), [Run(), other], minutes=5)
+    assert world.most <= 1
+    assert world.used(80, 150) >= 0.95
+    assert world.used(230, 300) >= 0.95
+
+
+def test_agents_that_spend_more_than_their_part_are_given_way() -> None:
+    world = World(Fixed(1000), [Run(), Run(17.0)], agents=0.5)
+    assert world.refused == 0
+    assert 0.5 <= world.used(60, 360) <= 0.65
+
+
+def test_a_limit_over_the_last_minute_is_kept_too() -> None:
+    world = World(Sliding(1000), [Run(), Run(17.0)], agents=0.2)
+    assert world.most <= 1
+    assert world.refused == 0
+    assert world.used(0, 360) >= 0.45
+
+
+RUNS = st.builds(
+    Run,
+    start=st.floats(0, 100),
+    end=st.floats(100, 200),
+    manner=st.sampled_from(["ends", "killed", "stopped"]),
+    resume=st.one_of(st.floats(200, 240), st.just(1e9)),
+    think_seconds=st.sampled_from([0.0, 0.0, 3.0]),
+    clock=st.sampled_from([0.0, 1000.0]),
+    utc=st.floats(-29, 29),
+)
+
+
+@settings(max_examples=25, phases=[Phase.generate])
+@given(
+    st.lists(RUNS, min_size=1, max_size=4),
+    st.sampled_from([60, 200]),
+    st.tuples(st.floats(0, 240), st.floats(0, 240)),
+    st.integers(1, 20),
+)
+def test_whatever_runs_do_they_keep_to_one_share(
+    runs: list[Run], limit: int, locked: tuple[float, float], together: int
+) -> None:
+    for each in runs:  # whoever says that it has ended does not come back
+        each.resume = 1e9 if each.manner != "stopped" else each.resume
+    world = World(
+        Fixed(limit), runs, minutes=5, agents=0.2, together=together, locked=locked
+    )
+    assert world.most <= 1
+    assert world.refused == 0
+
+
+@pytest.mark.parametrize(
+    ("wanted", "others", "part"),
+    [
+        (100, [], 100),
+        (10, [], 100),
+        (100, [100], 50),
+        (100, [20], 80),
+        (20, [100], 20),
+        (20, [20], 50),
+        (90, [30, 20], 50),
+        (100, [100, 100, 100], 25),
+    ],
+)
+def test_parts_are_equal_but_for_who_wants_less(
+    wanted: int, others: list[int], part: float
+) -> None:
+    assert fair_part(100, wanted, others) == part
