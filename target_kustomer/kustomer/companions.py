@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from target_kustomer.kustomer.pace import Pace
 
-PERIOD_SECONDS = 2.0
+PERIOD_SECONDS = 1.5
 """From one look at the others to the next."""
 
 GONE_SECONDS = 10.0
@@ -31,7 +31,7 @@ GONE_SECONDS = 10.0
 _RETRY_SECONDS = 0.2
 """The board could not be read: when to try again."""
 
-_AHEAD_SECONDS = 3.0
+_AHEAD_SECONDS = 2.5
 """A run claims what it may send until then: a look may be late."""
 
 _AGE_SECONDS = 5.0

@@ -169,12 +169,10 @@ def test_a_locked_database_does_not_stop_requests(url: str, path: Path, clock: C
 @pytest.mark.usefixtures("opened")
 def test_a_database_that_is_locked_for_ever_is_an_error(url: str, path: Path, clock: Clock) -> None:
     run = Run(url, clock)
-    with (
-        closing(sqlite3.connect(path, isolation_level=None)) as other,
-        pytest.raises(ConfigurationError, match="ledger_url"),
-    ):
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
-        run.send(1000)
+        with pytest.raises(ConfigurationError, match="ledger_url"):
+            run.send(1000)
     run.board.close()
 
 
@@ -195,9 +193,7 @@ def _count_in_processes(url: str) -> int:
     with ExitStack() as stack:
         processes = [
             stack.enter_context(
-                subprocess.Popen(
-                    command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-                )
+                subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
             )
             for _ in range(2)
         ]
