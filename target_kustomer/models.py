@@ -177,3 +177,24 @@ class Outcome:
     source: SourceRecord
     verdict: Verdict
     rejection: Rejection | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """What a run shows to the others that share its ledger.
+
+    Attributes:
+        run: Its id.
+        beat: Counted up with each notice.
+        claim: Requests that it may have in any 60 s; 0 when it has ended.
+        wants: Requests in 60 s that it could use; 0 when it has ended.
+        used: The requests of the last 60 s that have their answer, by their age in steps of 5 s.
+        seen_at: When it wrote this, in UTC seconds since 1970.
+    """
+
+    run: str
+    beat: int
+    claim: int
+    wants: int
+    used: tuple[int, ...]
+    seen_at: float

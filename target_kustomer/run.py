@@ -35,6 +35,7 @@ from target_kustomer.kustomer.client import Client
 from target_kustomer.kustomer.endpoints import Kustomer
 from target_kustomer.kustomer.requestlog import RequestLog
 from target_kustomer.ledger.ledger import Ledger
+from target_kustomer.ledger.runs import Runs
 from target_kustomer.models import SourceRecord
 from target_kustomer.progress import Progress, Standing
 from target_kustomer.rejects import RejectsFile
@@ -96,6 +97,7 @@ class Run:
         self._ended_by: BaseException | None = None
         self._grace_ends: float | None = None
         self._started = False
+        self._runs: Runs | None = None
 
         self._clock = clock
         self._started_at = clock.time()
@@ -189,14 +191,17 @@ class Run:
         self._progress.show_on(self._terminal)
 
     def _open_ledger(self, url: str) -> None:
+        org = self.admission.org or self.settings.address
         ledger = Ledger(
             url,
-            self.admission.org or self.settings.address,
+            org,
             resync_after_days=self.settings.resync_after_days,
             write_seconds=self.settings.job_timeout_seconds,
             clock=self._clock,
         )
         self._knowledge.ledger = self.intake.ledger = ledger
+        self._runs = Runs(url, org, self._clock)
+        self._client.budget.meet(self._runs)
 
     def _close_client(self) -> None:
         self._client.close()
@@ -206,6 +211,8 @@ class Run:
     def _close_ledger(self) -> None:
         if self.intake.ledger:
             self.intake.ledger.close()
+        if self._runs:
+            self._runs.close()
 
     # While reading
 

@@ -263,8 +263,8 @@ CONFIG_JSONSCHEMA: dict[str, Any] = {
             "default": 0.8,
             "title": "Rate limit share",
             "description": (
-                "Share of the org's requests per minute that this run may use; the rest is left "
-                "to agents and other integrations."
+                "Share of the org's requests per minute that this run may use, together with "
+                "others at once on its ledger; the rest is left to agents and other integrations."
             ),
         },
         "request_timeout_seconds": {

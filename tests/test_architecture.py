@@ -236,7 +236,15 @@ def test_the_mapping_does_no_input_or_output() -> None:
 
 
 @pytest.mark.parametrize(
-    "module", ["kustomer/errors.py", "kustomer/masks.py", "kustomer/roles.py", "routing.py"]
+    "module",
+    [
+        "kustomer/errors.py",
+        "kustomer/masks.py",
+        "kustomer/roles.py",
+        "kustomer/pace.py",
+        "kustomer/companions.py",
+        "routing.py",
+    ],
 )
 def test_a_pure_module_stays_pure(module: str) -> None:
     names = {each.imported.split(".")[0] for each in _imports(PACKAGE / module)}

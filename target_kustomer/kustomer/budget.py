@@ -7,12 +7,15 @@ import math
 import threading
 from typing import TYPE_CHECKING
 
+from target_kustomer.kustomer.companions import Companions
 from target_kustomer.kustomer.pace import WINDOW_SECONDS, Pace
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from target_kustomer.clock import Clock
+    from target_kustomer.kustomer.companions import Board
+    from target_kustomer.models import Notice
 
 logger = logging.getLogger(__name__)
 
@@ -51,6 +54,18 @@ class Budget:
         """Requests let through so far."""
         self.waiting = 0
         """Requests that wait at this moment."""
+        self._board: Board | None = None
+
+    def meet(self, board: Board) -> None:
+        """From now on share with the runs that this board shows."""
+        with self._lock:
+            self._board = board
+            self._companions = Companions(board.run, self._pace)
+
+    def leave(self) -> None:
+        """Give back what this run has claimed; it sends nothing more."""
+        if self._board:
+            self._exchange(self._board, ended=True)
 
     def acquire(self, object_id: str | None = None) -> float:
         """Wait until one more request fits, and count it; the seconds waited.
@@ -59,9 +74,11 @@ class Budget:
             object_id: The object that the request updates, if it is a single one.
         """
         started = self._clock.monotonic()
+        self._look()
         while (wait := self._take(object_id)) > 0:
             self._tell(self._clock.monotonic() - started + wait)
             self._sleep(max(wait, _SHORTEST_WAIT_SECONDS))
+            self._look()
         return self._clock.monotonic() - started
 
     def answered(
@@ -114,6 +131,30 @@ class Budget:
             wait = held_until - now if held_until > now else self._pace.take(now)
             self.sent += wait <= 0
             return wait
+
+    def _look(self) -> None:
+        """Look at the other runs when it is time; the other threads go on meanwhile."""
+        if self._board is None:
+            return
+        with self._lock:
+            due = self._companions.begin(self._clock.monotonic())
+        if due:
+            self._exchange(self._board, ended=False)
+
+    def _exchange(self, board: Board, *, ended: bool) -> None:
+        def post(notices: Sequence[Notice]) -> tuple[Notice, list[str]]:
+            now, time = self._clock.monotonic(), self._clock.time()
+            with self._lock:
+                if ended:
+                    return self._companions.leave(now, time), []
+                return self._companions.post(now, time, notices)
+
+        done = False
+        try:
+            done = board.exchange(post)
+        finally:
+            with self._lock:
+                self._companions.end(self._clock.monotonic(), done=done)
 
     def _hold_object(self, object_id: str, now: float, until: float) -> None:
         held = {each: end for each, end in self._held_objects.items() if end > now}

@@ -196,8 +196,9 @@ class Client:
         return self._budget
 
     def close(self) -> None:
-        """Close all connections."""
+        """Close all connections, and give back what is claimed of the budget."""
         self._http.close()
+        self._budget.leave()
 
     def send(self, request: Request) -> Answer:
         """Send until there is an answer.

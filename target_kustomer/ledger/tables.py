@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-VERSION = 1
+VERSION = 2
 """Of the tables; counted up with each migration."""
 
 _BUSY_SECONDS = 60
@@ -69,7 +69,25 @@ objects = sa.Table(
 seconds since 1970.
 """
 
-_MIGRATIONS: Mapping[int, Callable[[sa.Connection], None]] = {}
+runs = sa.Table(
+    "target_kustomer_runs",
+    metadata,
+    sa.Column("org", sa.String(64), primary_key=True),
+    sa.Column("run", sa.String(32), primary_key=True),
+    sa.Column("beat", sa.Integer, nullable=False),
+    sa.Column("claim", sa.Integer, nullable=False),
+    sa.Column("wants", sa.Integer, nullable=False),
+    sa.Column("used", sa.JSON, nullable=False),
+    sa.Column("seen_at", sa.Float, nullable=False),
+)
+"""The runs that send at the moment, with what ``models.Notice`` says of each."""
+
+
+def _to_version_2(connection: sa.Connection) -> None:
+    runs.create(connection, checkfirst=True)
+
+
+_MIGRATIONS: Mapping[int, Callable[[sa.Connection], None]] = {1: _to_version_2}
 """What makes tables of a version those of the next one."""
 
 
@@ -79,11 +97,13 @@ def open_database(url: str) -> tuple[sa.Engine, bytes]:
     Raises:
         ConfigurationError: There is no such database, it cannot be used, or is of a newer version.
     """
-    engine = from_url(url, _engine)
+    engine = from_url(url, connect)
     try:
         _create(engine)
         with engine.begin() as connection:
-            row = connection.execute(sa.select(about.c.version, about.c.digest_key)).one()
+            row = connection.execute(
+                sa.select(about.c.version, about.c.digest_key).with_for_update()
+            ).one()
             _migrate(connection, row.version)
             for table in metadata.sorted_tables:  # of a foreign database, columns may be missing
                 connection.execute(sa.select(table).limit(0))
@@ -128,13 +148,19 @@ def from_url(url: str, make: Callable[[sa.URL], T]) -> T:
         raise ConfigurationError(msg, mend=mend) from None
 
 
-def _engine(parsed: sa.URL) -> sa.Engine:
+def connect(parsed: sa.URL, busy_seconds: float = _BUSY_SECONDS) -> sa.Engine:
+    """Connections to a database.
+
+    Args:
+        parsed: Its URL.
+        busy_seconds: How long they wait for another process's transaction (SQLite).
+    """
     if parsed.get_backend_name() != "sqlite":
         return sa.create_engine(parsed, pool_pre_ping=True)
     if parsed.database and not parsed.database.startswith("file:"):
         with suppress(OSError):  # SQLite's own error is the better one
             Path(parsed.database).touch(mode=0o600)
-    engine = sa.create_engine(parsed, connect_args={"timeout": _BUSY_SECONDS})
+    engine = sa.create_engine(parsed, connect_args={"timeout": busy_seconds})
     sa.event.listen(engine, "connect", _prepare_sqlite)
     sa.event.listen(engine, "begin", _begin_sqlite)
     return engine

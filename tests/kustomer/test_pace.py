@@ -5,13 +5,14 @@ from __future__ import annotations
 import heapq
 import itertools
 import random
-from collections import Counter, deque
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 import pytest
 
 from target_kustomer.kustomer.pace import Pace
+from tests.kustomer.windows import Fixed, Sliding, most_in_a_window
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,46 +21,6 @@ MINUTES = 12
 WORKERS = 8
 ROUND_TRIP_SECONDS = 0.2
 SHARE = 0.8
-
-
-class Fixed:
-    """A window that opens with its first request."""
-
-    def __init__(self, limit: int) -> None:
-        self.limit = limit
-        self._ends_at = 0.0
-        self._spent = 0
-
-    def take(self, now: float) -> int | None:
-        """What is left after this request; None where nothing was."""
-        if now >= self._ends_at:
-            self._ends_at, self._spent = now + 60, 0
-        if self._spent >= self.limit:
-            return None
-        self._spent += 1
-        return self.limit - self._spent
-
-    def resets_at(self) -> float:
-        return self._ends_at
-
-
-class Sliding:
-    """The last sixty seconds."""
-
-    def __init__(self, limit: int) -> None:
-        self.limit = limit
-        self._taken: deque[float] = deque()
-
-    def take(self, now: float) -> int | None:
-        while self._taken and self._taken[0] <= now - 60:
-            self._taken.popleft()
-        if len(self._taken) >= self.limit:
-            return None
-        self._taken.append(now)
-        return self.limit - len(self._taken)
-
-    def resets_at(self) -> float:
-        return self._taken[0] + 60
 
 
 @dataclass
@@ -111,14 +72,7 @@ class World:
 
     def most(self, run: int) -> int:
         """The most requests of a run in any sixty seconds."""
-        recent: deque[float] = deque()
-        most = 0
-        for now in self.arrived[run]:
-            recent.append(now)
-            while recent[0] <= now - 60:
-                recent.popleft()
-            most = max(most, len(recent))
-        return most
+        return most_in_a_window(self.arrived[run])
 
     def _at(self, when: float, happen: Callable[[float], None]) -> None:
         heapq.heappush(self._events, (when, next(self._order), happen))
