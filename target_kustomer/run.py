@@ -98,11 +98,11 @@ class Run:
             self._rejects, self._summary, Checkpoints(emit_state), self.fail
         )
         times = JobTimes()
-        identities = Identities(kustomer, self._clock, self._waiting)
+        self._knowledge = Knowledge(skip_unchanged=settings.skip_unchanged)
+        identities = Identities(kustomer, self._clock, self._waiting, self._knowledge)
         lost = LostAnswers(identities, times, settings.lost_answer_wait_seconds, self._clock)
         traffic = Traffic(self._clock)
         bulk = BulkJobs(kustomer, lost, times, settings, traffic)
-        self._knowledge = Knowledge(skip_unchanged=settings.skip_unchanged)
         self.links = CompanyLinks(identities, bulk, self._knowledge)
         services = Services(kustomer, identities, self.links, bulk, lost, self._knowledge)
         self._pipeline = Pipeline(

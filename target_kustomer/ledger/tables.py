@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 from sqlalchemy import exc
+from sqlalchemy.schema import CreateColumn
 
 from target_kustomer.exceptions import ConfigurationError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-VERSION = 1
+VERSION = 2
 """Of the tables; counted up with each migration."""
 
 _BUSY_SECONDS = 60
@@ -56,14 +57,34 @@ objects = sa.Table(
     sa.Column("writer", sa.String(32)),
     sa.Column("written_at", sa.Float, nullable=False),
     sa.Column("confirmed_at", sa.Float, nullable=False),
+    sa.Column("company", sa.String(64)),
+    sa.Column("lists_alone", sa.Boolean),
 )
 """What was confirmed of an object.
 
 ``writer`` is the run whose write is on its way, empty where there are two of them. Times are UTC
-seconds since 1970.
+seconds since 1970. ``company`` and ``lists_alone`` are as Kustomer listed the object since it was
+last written: a customer's company, empty where it has none, and whether its merged lists hold what
+its sources sent and nothing else. Both are null of one that was not; a company has the first only.
 """
 
-_MIGRATIONS: Mapping[int, Callable[[sa.Connection], None]] = {}
+readings = sa.Table(
+    "target_kustomer_readings",
+    metadata,
+    sa.Column("org", sa.String(64), primary_key=True),
+    sa.Column("object_type", sa.String(16), primary_key=True),
+    sa.Column("read_until", sa.String(64), nullable=False),
+)
+"""Until which moment of Kustomer's own time all updates have been read and taken in."""
+
+
+def _add_what_is_seen(connection: sa.Connection) -> None:
+    for column in (objects.c.company, objects.c.lists_alone):
+        definition = CreateColumn(column).compile(dialect=connection.dialect)
+        connection.exec_driver_sql(f"ALTER TABLE {objects.name} ADD COLUMN {definition}")
+
+
+_MIGRATIONS: Mapping[int, Callable[[sa.Connection], None]] = {1: _add_what_is_seen}
 """What makes tables of a version those of the next one."""
 
 
@@ -87,7 +108,9 @@ def open_database(url: str) -> tuple[sa.Engine, bytes]:
     try:
         _create(engine)
         with engine.begin() as connection:
-            row = connection.execute(sa.select(about.c.version, about.c.digest_key)).one()
+            row = connection.execute(
+                sa.select(about.c.version, about.c.digest_key).with_for_update()
+            ).one()
             _migrate(connection, row.version)
             for table in metadata.sorted_tables:  # of a foreign database, columns may be missing
                 connection.execute(sa.select(table).limit(0))
