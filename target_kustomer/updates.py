@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Protocol
 
 from typing_extensions import override
 
 from target_kustomer.copies import Copies
-from target_kustomer.roster import MAX_BYTES, Listing, Pass, times_of
+from target_kustomer.roster import MAX_BYTES, Listing, Pass, UnreadableError, times_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -55,12 +56,10 @@ class Memory(Protocol):
 class Updates(Listing):
     """The customers that were updated since the last reading, of this run or of one before.
 
-    They are listed newest first, after the first page only those that are not newer than its
+    They are listed newest first, after the first page only those that are no newer than its
     first. Nobody comes into that list any more; who is updated or deleted leaves it, and others
-    move up: then its total is smaller, and it is read again from the last one seen. Those who have
+    move up: then its total is smaller, and it is read on from the last one seen. Those who have
     left are then found among the newer ones. Nothing lists companies by time [API §2.2].
-
-    Where the memory has seen nobody yet, who is missed is merely not known.
 
     Args:
         kustomer: The API.
@@ -78,11 +77,12 @@ class Updates(Listing):
         self._held_back = ""
         self._unseen: int | None = None
         self._most_pages = 0
+        self._leaving = False
         self._open()
 
     def _open(self, until: str = "") -> None:
         """Go on with the first page of those that were updated until then."""
-        self._until = until
+        self._until = until and _next_millisecond(until)
         self._number = 1
         self._total: int | None = None
 
@@ -98,6 +98,7 @@ class Updates(Listing):
         self._unseen = None if since else self._memory.unseen()
         self._most_pages = _FIRST_PART * -(-(self._unseen or 0) // _PAGE_SIZE)
         self._pass = Pass(self._clock.monotonic(), since)
+        self._leaving = False
         self._open()
         return self._pass
 
@@ -136,20 +137,25 @@ class Updates(Listing):
 
     def _turn(self, current: Pass, page: Page, times: Sequence[str]) -> bool:
         """Turn to the next page; whether there is one."""
-        if self._unseen is None and (page.total or 0) < (self._total or 0):
+        if (page.total or 0) < (self._total or 0):
+            self._leaving = True
             self._open(current.last)
             return True
-        self._total = page.total
-        self._until = self._until or current.newest
-        self._number += 1
-        current.last = min(times, default=current.last)
+        oldest = min(times, default=current.last)
+        if self._leaving and 2 * times.count(oldest) <= len(times):
+            self._open(oldest)
+        else:
+            self._until = self._until or _next_millisecond(current.newest)
+            self._total = page.total
+            self._number += 1
+        current.last = oldest
         return page.more
 
     def _end(self, current: Pass) -> None:
         self._pass = None
         self._since = current.newest
         self._read_at = current.started_at
-        if not (self._is_fresh and (current.saw_all or self._unseen is not None)):
+        if not (self._is_fresh and (current.saw_all or self._unseen == 0)):
             self._read_at = -math.inf
             self._passes += 1
             self._check_passes()
@@ -159,3 +165,13 @@ class Updates(Listing):
         self._since = min(filter(None, (self._held_back, self._since)), default="")
         self._held_back = ""
         self._memory.note_read(self._object_type, self._since)
+
+
+def _next_millisecond(moment: str) -> str:
+    """A time by which nobody of this moment is left out, though servers may keep finer ones."""
+    try:
+        then = datetime.fromisoformat(moment.replace("Z", "+00:00")) + timedelta(milliseconds=1)
+    except ValueError:
+        msg = "Kustomer tells times in a form of its own"
+        raise UnreadableError(msg) from None
+    return then.isoformat(timespec="milliseconds").replace("+00:00", "Z")

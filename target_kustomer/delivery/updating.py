@@ -47,9 +47,9 @@ class Updating:
             works: Identities whose Kustomer id is known.
             last: Whether no later wave of the batch will update anything.
         """
-        self._compare(works)
+        listed = self._compare(works)
         wanted = self._unknown(works)
-        if wanted and not self._services.identities.knows_updates(self._object):
+        if wanted and not listed:
             self._services.identities.follow(self._object, len(works), wanted)
             self._compare(works)
             wanted = self._unknown(works)
@@ -84,9 +84,11 @@ class Updating:
             self._updated(work, result)
         self._delivery.settle(prepared)
 
-    def _compare(self, works: Sequence[Work]) -> None:
+    def _compare(self, works: Sequence[Work]) -> bool:
+        """Leave what has changed; whether that is by what others have updated until now."""
         listed = self._services.identities.knows_updates(self._object)
         self._services.knowledge.compare(self._stream, works, listed=listed)
+        return listed
 
     def _unknown(self, works: Sequence[Work]) -> int:
         return sum(not work.current and self._must_read(work) for work in works)
