@@ -140,11 +140,14 @@ class Identities:
         if object_type == "company":
             self._has_companies = True
 
+    def has_read(self, object_type: ObjectType, kustomer_id: str) -> bool:
+        """Whether to read the object with this id costs nothing now."""
+        return self._listed(object_type, kustomer_id) is not None
+
     def read(self, object_type: ObjectType, kustomer_id: str) -> Resource | None:
         """The object with this id as it was at most five minutes ago, or None."""
-        for listing in self._listings(object_type):
-            if (found := listing.find(MatchKey("id", kustomer_id))) is not None:
-                return next(iter(found), None)
+        if (found := self._listed(object_type, kustomer_id)) is not None:
+            return next(iter(found), None)
         self._demands[object_type].looked += 1
         if object_type == "customer":
             self._updates_demand.looked += 1
@@ -159,6 +162,10 @@ class Identities:
             else:
                 self._has_companies = True
         return self._has_companies
+
+    def _listed(self, object_type: ObjectType, kustomer_id: str) -> list[Resource] | None:
+        found = (each.find(MatchKey("id", kustomer_id)) for each in self._listings(object_type))
+        return next((each for each in found if each is not None), None)
 
     def _listings(self, object_type: ObjectType) -> list[Listing]:
         roster = self._rosters[object_type]

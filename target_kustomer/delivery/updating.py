@@ -91,7 +91,12 @@ class Updating:
         return listed
 
     def _unknown(self, works: Sequence[Work]) -> int:
-        return sum(not work.current and self._must_read(work) for work in works)
+        """How many would have to be asked for one by one."""
+        has_read = self._services.identities.has_read
+        return sum(
+            not work.current and self._must_read(work) and not has_read(self._object, work.id or "")
+            for work in works
+        )
 
     def _is_known(self, work: Work) -> bool:
         """Read what Kustomer holds where it matters; False where it is another record's by now."""
