@@ -13,12 +13,15 @@ from target_kustomer.mapping.keys import MATCH_KINDS, known_keys
 from target_kustomer.models import MatchKey, ObjectType, Reason, Rejection
 from target_kustomer.recent import Recent
 from target_kustomer.roster import FRESH_SECONDS, Roster
+from target_kustomer.updates import Updates
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from target_kustomer.clock import Clock
     from target_kustomer.kustomer.endpoints import Kustomer, Resource
+    from target_kustomer.roster import Listing
+    from target_kustomer.updates import Memory
 
 
 class Identities:
@@ -28,10 +31,15 @@ class Identities:
         kustomer: The API.
         clock: Time.
         waiting: How many records of an object may have to be looked up yet.
+        memory: What is told of the customers that were updated.
     """
 
     def __init__(
-        self, kustomer: Kustomer, clock: Clock, waiting: Callable[[ObjectType], int]
+        self,
+        kustomer: Kustomer,
+        clock: Clock,
+        waiting: Callable[[ObjectType], int],
+        memory: Memory,
     ) -> None:
         self._kustomer = kustomer
         self._clock = clock
@@ -42,6 +50,9 @@ class Identities:
             each: Roster(each, kustomer, clock) for each in MATCH_KINDS
         }
         self._demands: dict[ObjectType, Demand] = {each: Demand() for each in MATCH_KINDS}
+        self._memory = memory
+        self._updates = Updates(kustomer, clock, memory)
+        self._updates_demand = Demand()
         self._has_companies = False
         self._had_none_at = -math.inf
 
@@ -94,6 +105,28 @@ class Identities:
         if done:
             demand.looked = 0
 
+    def follow(self, object_type: ObjectType, records: int, look_ups: int) -> None:
+        """Read who was updated since that was last read, where that costs less than look-ups do.
+
+        Args:
+            object_type: What is looked up: nothing lists companies by time.
+            records: The records among which these look-ups are wanted.
+            look_ups: How many there would be if nobody were known to be as it was.
+        """
+        if object_type == "company" or not self._memory.remembers or not look_ups:
+            return
+        demand = self._updates_demand
+        demand.note(records, look_ups)
+        waiting = max(self._waiting(object_type) - records, 0)
+        if self._updates.read_while(
+            lambda read, left: demand.is_worth(read, left, look_ups, waiting)
+        ):
+            demand.looked = 0
+
+    def knows_updates(self, object_type: ObjectType) -> bool:
+        """Whether all that others have updated until a moment ago has been taken in."""
+        return object_type == "customer" and self._updates.is_read
+
     def knows_all(self, object_type: ObjectType) -> bool:
         """Whether look-ups cost nothing now."""
         return self._rosters[object_type].knows_all
@@ -102,16 +135,22 @@ class Identities:
         self, object_type: ObjectType, kustomer_id: str | None, keys: Iterable[MatchKey]
     ) -> None:
         """This run has, or may have, written an object that bears these keys."""
-        self._rosters[object_type].note_written(kustomer_id, keys)
+        for listing in self._listings(object_type):
+            listing.note_written(kustomer_id, keys)
         if object_type == "company":
             self._has_companies = True
 
+    def has_read(self, object_type: ObjectType, kustomer_id: str) -> bool:
+        """Whether to read the object with this id costs nothing now."""
+        return self._listed(object_type, kustomer_id) is not None
+
     def read(self, object_type: ObjectType, kustomer_id: str) -> Resource | None:
         """The object with this id as it was at most five minutes ago, or None."""
-        found = self._rosters[object_type].find(MatchKey("id", kustomer_id))
-        if found is not None:
+        if (found := self._listed(object_type, kustomer_id)) is not None:
             return next(iter(found), None)
         self._demands[object_type].looked += 1
+        if object_type == "customer":
+            self._updates_demand.looked += 1
         return self._kustomer.read(object_type, kustomer_id)
 
     def may_have_company(self) -> bool:
@@ -123,6 +162,14 @@ class Identities:
             else:
                 self._has_companies = True
         return self._has_companies
+
+    def _listed(self, object_type: ObjectType, kustomer_id: str) -> list[Resource] | None:
+        found = (each.find(MatchKey("id", kustomer_id)) for each in self._listings(object_type))
+        return next((each for each in found if each is not None), None)
+
+    def _listings(self, object_type: ObjectType) -> list[Listing]:
+        roster = self._rosters[object_type]
+        return [self._updates, roster] if object_type == "customer" else [roster]
 
     # Finding
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import abc
 import logging
 import math
 import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+
+from typing_extensions import override
 
 from target_kustomer.copies import Copies
 from target_kustomer.exceptions import AccessError, NotFoundError, RefusedError
@@ -36,7 +39,7 @@ _POLL_SECONDS = 0.05
 _FORBIDDEN = 403
 
 
-class _UnreadableError(Exception):
+class UnreadableError(Exception):
     """The list cannot serve; the message says why."""
 
 
@@ -56,7 +59,7 @@ class _Seen:
 
 
 @dataclass(slots=True)
-class _Pass:
+class Pass:
     """One reading from the newest object back to a moment, or to the last page.
 
     Attributes:
@@ -65,6 +68,8 @@ class _Pass:
         newest: Kustomer's time of the newest update on the first page.
         total: How many objects there were then, None where Kustomer does not tell.
         read: Pages.
+        left: Pages that are left, None where Kustomer does not tell.
+        last: Kustomer's time of the oldest update seen.
         seen: Those of these objects that were seen.
     """
 
@@ -74,6 +79,7 @@ class _Pass:
     total: int | None = None
     read: int = 0
     left: int | None = None
+    last: str = ""
     seen: _Seen = field(default_factory=_Seen)
 
     @property
@@ -82,13 +88,8 @@ class _Pass:
         return self.total is None or self.seen.count >= self.total
 
 
-class Roster:
-    """The org's customers or companies, as far as they have been read; safe for threads.
-
-    Customers are read by the time of their update, newest first, and then those that were updated
-    meanwhile: each of these has moved to the front. Where one is deleted meanwhile, others move
-    forward, and one may be missed: then fewer are seen than there were, and who is not among them
-    may be there all the same. Companies have no such order, and no count [API §2.2].
+class Listing(abc.ABC):
+    """A list of the org's customers or companies, read page by page; safe for threads.
 
     Args:
         object_type: What is read.
@@ -108,27 +109,15 @@ class Roster:
     def _forget(self) -> None:
         self._copies = Copies(self._object_type)
         self._requests = 0
-        self._pass: _Pass | None = None
-        self._first: _Pass | None = None
+        self._pass: Pass | None = None
         self._passes = 0
         self._since = ""
         self._read_at = -math.inf
         self._whole = False
-        self._all_seen = False
 
-    @property
-    def knows_all(self) -> bool:
-        """Whether who is not among them was not there a moment ago."""
-        return self._whole and self._all_seen and self._is_fresh
-
+    @abc.abstractmethod
     def find(self, key: MatchKey) -> list[Resource] | None:
         """The objects that bear the key, None where that is not known."""
-        with self._lock:
-            if not self._is_fresh:
-                return None
-            found = self._copies.find(key)
-            unique = self._object_type == "customer" or key.kind == "id"
-            return found if self.knows_all or (found and unique) else None
 
     def note_written(self, kustomer_id: str | None, keys: Iterable[MatchKey]) -> None:
         """This run has, or may have, written an object that bears these keys."""
@@ -137,7 +126,7 @@ class Roster:
                 return
             self._copies.mark(kustomer_id, keys, self._requests)
             if self._copies.size > MAX_BYTES and self._pass is None:
-                self._forget()
+                self._drop_copies()
 
     def read_while(self, worth: Callable[[int, int | None], bool]) -> bool:
         """Read on while that is worth its pages; one thread reads, others wait for it.
@@ -150,17 +139,25 @@ class Roster:
             Whether this has ended a reading.
         """
         ended = False
-        while self._usable and not (self._whole and self._is_fresh) and worth(*self._pages):
+        while self._goes_on(worth):
             if not self._reading.acquire(blocking=False):
                 self._clock.sleep(_POLL_SECONDS)
                 continue
             try:
-                if not (self._whole and self._is_fresh) and worth(*self._pages):
+                if self._goes_on(worth):
                     self._read_page()
-                    ended = self._whole and self._is_fresh
+                    ended = self.is_read
             finally:
                 self._reading.release()
         return ended
+
+    def _goes_on(self, worth: Callable[[int, int | None], bool]) -> bool:
+        return self._usable and not self.is_read and worth(*self._pages)
+
+    @property
+    def is_read(self) -> bool:
+        """Whether the last page was read, and the first one at most five minutes ago."""
+        return self._whole and self._is_fresh
 
     @property
     def _is_fresh(self) -> bool:
@@ -177,30 +174,106 @@ class Roster:
             self._requests += 1
             request = self._requests
         try:
-            page = self._kustomer.page_of(self._object_type, current.read + 1, current.since)
+            page = self._page_of(current)
             with self._lock:
                 self._take(current, page, request)
-        except (RefusedError, NotFoundError, _UnreadableError) as error:
+        except (RefusedError, NotFoundError, UnreadableError) as error:
             self._give_up(str(error))
         except AccessError as error:
             if error.status != _FORBIDDEN:
                 raise
             self._give_up("the api_key lacks the role")
 
-    def _begin(self) -> _Pass:
-        """Begin with those since the last reading, or anew."""
+    @abc.abstractmethod
+    def _begin(self) -> Pass:
+        """Begin a reading."""
+
+    @abc.abstractmethod
+    def _page_of(self, current: Pass) -> Page:
+        """The next page."""
+
+    @abc.abstractmethod
+    def _take(self, current: Pass, page: Page, request: int) -> None:
+        """A page was read: keep what is on it."""
+
+    @abc.abstractmethod
+    def _drop_copies(self) -> None:
+        """There are too many of them."""
+
+    def _check_passes(self) -> None:
+        if self._passes == _MAX_PASSES:
+            msg = "they change faster than they are read"
+            raise UnreadableError(msg)
+
+    def _check_fresh(self) -> None:
+        if not self._is_fresh:
+            msg = "that takes too long"
+            raise UnreadableError(msg)
+
+    def _give_up(self, why: str) -> None:
+        logger.warning(
+            "the list of all %s records is not read, each is asked for (%s)",
+            self._object_type,
+            why,
+        )
+        with self._lock:
+            self._usable = False
+            self._forget()
+
+
+class Roster(Listing):
+    """All of them, as far as they have been read.
+
+    Customers are read by the time of their update, newest first, and then those that were updated
+    meanwhile: each of these has moved to the front. Where one is deleted meanwhile, others move
+    forward, and one may be missed: then fewer are seen than there were, and who is not among them
+    may be there all the same. Companies have no such order, and no count [API §2.2].
+    """
+
+    @override
+    def _forget(self) -> None:
+        super()._forget()
+        self._first: Pass | None = None
+        self._all_seen = False
+
+    @property
+    def knows_all(self) -> bool:
+        """Whether who is not among them was not there a moment ago."""
+        return self.is_read and self._all_seen
+
+    @override
+    def find(self, key: MatchKey) -> list[Resource] | None:
+        with self._lock:
+            if not self._is_fresh:
+                return None
+            found = self._copies.find(key)
+            unique = self._object_type == "customer" or key.kind == "id"
+            return found if self.knows_all or (found and unique) else None
+
+    @override
+    def _begin(self) -> Pass:
+        # With those since the last reading, or anew.
         since = self._since if self._first or (self._whole and self._all_seen) else ""
-        current = _Pass(self._clock.monotonic(), since)
+        current = Pass(self._clock.monotonic(), since)
         if not since:
             self._forget()
             self._first, self._read_at = current, current.started_at
         self._pass = current
         return current
 
-    def _take(self, current: _Pass, page: Page, request: int) -> None:
+    @override
+    def _page_of(self, current: Pass) -> Page:
+        return self._kustomer.page_of(self._object_type, current.read + 1, current.since)
+
+    @override
+    def _drop_copies(self) -> None:
+        self._forget()
+
+    @override
+    def _take(self, current: Pass, page: Page, request: int) -> None:
         more = page.more
         if self._object_type == "customer":
-            times = _times(current, page)
+            times = times_of(current, page)
             if current.read == 0:
                 current.total = page.total
                 current.newest = next(iter(times), current.since)
@@ -220,22 +293,20 @@ class Roster:
         if not more:
             self._end(current)
 
-    def _check_room(self, current: _Pass) -> None:
+    def _check_room(self, current: Pass) -> None:
         pages = current.read + (current.left or 0)
         if self._copies.size * pages > MAX_BYTES * current.read:
             msg = "the org has too many"
-            raise _UnreadableError(msg)
+            raise UnreadableError(msg)
 
-    def _end(self, current: _Pass) -> None:
+    def _end(self, current: Pass) -> None:
         """The last page was read; those that were updated meanwhile are to be read yet."""
         self._pass = None
         self._passes += 1
         if current is self._first or current.saw_all:
             self._since = current.newest
         if self._object_type == "customer" and current.read > 1:
-            if self._passes == _MAX_PASSES:
-                msg = "they change faster than they are read"
-                raise _UnreadableError(msg)
+            self._check_passes()
             return
         self._passes = 0
         self._read_at = current.started_at
@@ -243,26 +314,14 @@ class Roster:
         if self._first:
             self._all_seen = self._first.saw_all
             self._first = None
-        if not self._is_fresh:
-            msg = "that takes too long"
-            raise _UnreadableError(msg)
-
-    def _give_up(self, why: str) -> None:
-        logger.warning(
-            "the list of all %s records is not read, each is asked for (%s)",
-            self._object_type,
-            why,
-        )
-        with self._lock:
-            self._usable = False
-            self._forget()
+        self._check_fresh()
 
 
-def _times(current: _Pass, page: Page) -> list[str]:
-    """When the page's customers were updated: in the order and since the time asked for."""
+def times_of(current: Pass, page: Page, until: str = "") -> list[str]:
+    """When the page's customers were updated: in the order and within the times asked for."""
     times = [each.attributes.get("updatedAt") or "" for each in page.resources]
-    wanted = all(time >= (current.since or "0") for time in times)
+    wanted = all((current.since or "0") <= time <= (until or "~") for time in times)
     if page.total is None or not wanted or times != sorted(times, reverse=True):
         msg = "Kustomer does not list what it is asked for"
-        raise _UnreadableError(msg)
+        raise UnreadableError(msg)
     return times

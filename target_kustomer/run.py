@@ -123,11 +123,11 @@ class Run:
             self._progress.tick,
         )
         times = JobTimes()
-        identities = Identities(kustomer, self._clock, self._waiting)
+        self._knowledge = Knowledge(skip_unchanged=settings.skip_unchanged)
+        identities = Identities(kustomer, self._clock, self._waiting, self._knowledge)
         lost = LostAnswers(identities, times, settings.lost_answer_wait_seconds, self._clock)
         traffic = Traffic(self._clock)
         bulk = BulkJobs(kustomer, lost, times, settings, traffic)
-        self._knowledge = Knowledge(skip_unchanged=settings.skip_unchanged)
         self.links = CompanyLinks(identities, bulk, self._knowledge)
         services = Services(kustomer, identities, self.links, bulk, lost, self._knowledge)
         self._pipeline = Pipeline(

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from target_kustomer.clock import RunClock
+from target_kustomer.delivery.knowledge import Knowledge
 from target_kustomer.identity import Identities
 from target_kustomer.kustomer.client import Client
 from target_kustomer.kustomer.endpoints import Kustomer
@@ -523,7 +524,7 @@ def identities(run: Runner) -> Iterator[Identities]:
     for name, value in CONFIG_JSONSCHEMA["properties"].items():
         config.setdefault(name, value.get("default"))
     client = Client(Settings.from_config(config), RunClock())
-    yield Identities(Kustomer(client), RunClock(), lambda _: 0)
+    yield Identities(Kustomer(client), RunClock(), lambda _: 0, Knowledge(skip_unchanged=False))
     client.close()
 
 

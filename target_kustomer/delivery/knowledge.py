@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from target_kustomer.delivery.verdicts import link_parts
 from target_kustomer.delivery.waves import split_into_waves
 from target_kustomer.ledger.digests import Digest, kept_names, list_name
-from target_kustomer.ledger.ledger import Confirmation, Held
-from target_kustomer.mapping.keys import first_keys, known_keys
-from target_kustomer.mapping.merging import remaining
+from target_kustomer.ledger.ledger import Confirmation, Held, Sighting
+from target_kustomer.mapping.keys import KEY_ATTRIBUTES, first_keys, known_keys
+from target_kustomer.mapping.merging import as_sent, remaining
+from target_kustomer.mapping.targets import list_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     from target_kustomer.delivery.batches import Stream
     from target_kustomer.delivery.waves import Identity
     from target_kustomer.delivery.work import Work
+    from target_kustomer.kustomer.endpoints import Resource
     from target_kustomer.ledger.ledger import Ledger
     from target_kustomer.models import JSON, Attributes, MatchKey, ObjectType, PreparedRecord
     from target_kustomer.settings import Lists, StreamSettings
@@ -39,8 +42,15 @@ class Knowledge:
             return [None] * len(keys)
         return self.ledger.ids(object_type, keys)
 
-    def compare(self, stream: Stream, works: Sequence[Work]) -> None:
-        """Leave of each work's attributes those that are not known to be in Kustomer."""
+    def compare(self, stream: Stream, works: Sequence[Work], *, listed: bool) -> None:
+        """Leave of each work's attributes those that are not known to be in Kustomer.
+
+        Args:
+            stream: Their stream.
+            works: The works.
+            listed: Whether all that was updated in Kustomer has been taken in, so that what was
+                seen still holds.
+        """
         if self.ledger is None:
             return
         held = self.ledger.held(work.id for work in works if work.id)
@@ -49,8 +59,20 @@ class Knowledge:
             work.held = known
             work.digests = self._digests(stream, work, work.id or "", work.wanted)
             work.attributes = dict(work.wanted)
+            if not (listed and known.fresh and self._bears_key(stream, work)):
+                work.held = replace(known, seen=False, company=None, lists_alone=False)
             if known.fresh and self.skip_unchanged:
                 self._leave_changed(stream, work)
+
+    def holds_alone(self, stream: Stream, work: Work, name: str) -> bool:
+        """Whether a merged list holds what the record's source sent before, and nothing else."""
+        own, any_source = list_name(name, self._source(stream, work)), list_name(name, "")
+        held = work.held.digests
+        return (
+            work.held.lists_alone
+            and own in held
+            and not any(each.startswith(any_source) for each in held if each != own)
+        )
 
     def doubt(self, stream: Stream, works: Sequence[Work]) -> None:
         """What remains of these works' attributes is about to be written."""
@@ -130,6 +152,42 @@ class Knowledge:
         if self.ledger is not None:
             self.ledger.forget(kustomer_id)
 
+    # What Kustomer lists, as :class:`~target_kustomer.updates.Memory` has it
+
+    @property
+    def remembers(self) -> bool:
+        """Whether there is a ledger that knew anything of the org when the run began."""
+        return self.ledger is not None and not self.ledger.was_empty
+
+    def read_until(self, object_type: ObjectType) -> str:
+        """Until when all updates have been taken in; empty where none has."""
+        return self.ledger.read_until(object_type) if self.ledger else ""
+
+    def unseen(self) -> int | None:
+        """How many of its customers were not seen; None where any was."""
+        return self.ledger.unseen() if self.ledger else None
+
+    def see(self, object_type: ObjectType, resources: Sequence[Resource]) -> tuple[int, str]:
+        """Take in customers as they are listed."""
+        if self.ledger is None:
+            return 0, ""
+        return self.ledger.see([_sighting(object_type, each) for each in resources])
+
+    def note_read(self, object_type: ObjectType, until: str) -> None:
+        """All updates until this moment have been taken in."""
+        if self.ledger is not None:
+            self.ledger.note_read(object_type, until)
+
+    def _bears_key(self, stream: Stream, work: Work) -> bool:
+        """Whether the object, when it was seen, bore the first of the record's keys."""
+        kind = work.identity.keys[0].kind
+        if kind in {"email", "phone"}:
+            return self.holds_alone(stream, work, KEY_ATTRIBUTES[kind][0])
+        if kind == "externalId":
+            told = work.held.digests.get(kind)
+            return told is not None and told == work.digests.get(kind)
+        return kind == "id"
+
     def _leave_changed(self, stream: Stream, work: Work) -> None:
         known = work.held.digests
 
@@ -168,6 +226,19 @@ class Knowledge:
             source=self._source(stream, work),
             lists=stream.settings.lists,
         )
+
+
+def _sighting(object_type: ObjectType, resource: Resource) -> Sighting:
+    held = resource.attributes
+    further = (each.get("externalId") for each in held.get("externalIds") or ())
+    return Sighting(
+        resource.id,
+        held.get("updatedAt") or "",
+        resource.live,
+        resource.company_id or "",
+        [each for each in (held.get("externalId"), *further) if each],
+        {name: as_sent(name, held[name]) for name in held if list_of(object_type, name)},
+    )
 
 
 def _record(stream: Stream, work: Work) -> str | None:

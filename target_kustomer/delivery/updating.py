@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from target_kustomer.delivery.work import Delivery, Work
+    from target_kustomer.kustomer.endpoints import Resource
     from target_kustomer.models import JSON
 
 _LISTS = {
@@ -46,15 +47,19 @@ class Updating:
             works: Identities whose Kustomer id is known.
             last: Whether no later wave of the batch will update anything.
         """
-        self._services.knowledge.compare(self._stream, works)
-        wanted = sum(not work.current and self._must_read(work) for work in works)
+        listed = self._compare(works)
+        wanted = self._unknown(works)
+        if wanted and not listed:
+            self._services.identities.follow(self._object, len(works), wanted)
+            self._compare(works)
+            wanted = self._unknown(works)
         self._services.identities.expect(self._object, len(works), wanted, first=False)
         known = [work for work in works if self._is_known(work)]
         held = self._delivery.flight.claim(work.id for work in known if work.id)
         again = [work for work in known if work.id in held]
         for work in again:
             work.current = None
-        self._services.knowledge.compare(self._stream, again)
+        self._compare(again)
         current: dict[str, Work] = {}
         for work in known:
             if work.id in current:
@@ -79,6 +84,20 @@ class Updating:
             self._updated(work, result)
         self._delivery.settle(prepared)
 
+    def _compare(self, works: Sequence[Work]) -> bool:
+        """Leave what has changed; whether that is by what others have updated until now."""
+        listed = self._services.identities.knows_updates(self._object)
+        self._services.knowledge.compare(self._stream, works, listed=listed)
+        return listed
+
+    def _unknown(self, works: Sequence[Work]) -> int:
+        """How many would have to be asked for one by one."""
+        has_read = self._services.identities.has_read
+        return sum(
+            not work.current and self._must_read(work) and not has_read(self._object, work.id or "")
+            for work in works
+        )
+
     def _is_known(self, work: Work) -> bool:
         """Read what Kustomer holds where it matters; False where it is another record's by now."""
         if work.current or not self._must_read(work):
@@ -97,11 +116,16 @@ class Updating:
             return False
         if self._skips and not work.held.fresh:
             return True
-        may_have_moved = work.identity.keys[0].kind not in LASTING_KINDS
+        may_have_moved = work.identity.keys[0].kind not in LASTING_KINDS and not work.held.seen
+        alone = self._services.knowledge.holds_alone
         return (
             may_have_moved
-            or bool(self._merged_lists(work))
-            or (self._keeps_company(work) and self._services.identities.may_have_company())
+            or not all(alone(self._stream, work, name) for name in self._merged_lists(work))
+            or (
+                self._keeps_company(work)
+                and work.held.company is None
+                and self._services.identities.may_have_company()
+            )
         )
 
     def _merged_lists(self, work: Work) -> set[str]:
@@ -123,8 +147,9 @@ class Updating:
             self._verdicts.decide(work.identity.records, Verdict.UNCHANGED)
             self._services.knowledge.recognise(self._stream, work)
             return False
-        if work.current and self._keeps_company(work) and work.current.company_id:
-            work.attributes["company"] = work.current.company_id
+        company_id = work.current.company_id if work.current else work.held.company
+        if company_id and self._keeps_company(work):
+            work.attributes["company"] = company_id
         return self._merge_lists(work)
 
     def _leave_missing(self, work: Work) -> None:
@@ -186,6 +211,8 @@ class Updating:
         resource = self._services.kustomer.read(self._object, work.id or "")
         if resource is None:
             self._vanished(work)
+        elif result.state is ItemState.REFUSED and _kept_another_company(work, resource):
+            self._verdicts.again.append([work.identity])
         elif result.state is ItemState.REFUSED:
             self._delivery.refuse(work, result, work.attributes.get("company"))
         elif bears(self._object, resource, work.attributes):
@@ -208,6 +235,12 @@ class Updating:
             self._verdicts.refuse(identity, Rejection(Reason.REFUSED, detail=detail))
         else:
             self._verdicts.again.append([replace(identity, relocated=True)])
+
+
+def _kept_another_company(work: Work, resource: Resource) -> bool:
+    """Whether the company that was sent along was the one seen once, and is another by now."""
+    told = not work.current and work.held.seen
+    return told and work.attributes.get("company") != resource.company_id
 
 
 def _bears_external_id(work: Work) -> bool:

@@ -200,19 +200,24 @@ class Kustomer:
                 return
             page += 1
 
-    def page_of(self, object_type: ObjectType, number: int, since: str | None) -> Page:
+    def page_of(
+        self, object_type: ObjectType, number: int, since: str | None, until: str | None = None
+    ) -> Page:
         """A page of all objects; customers by the time of their update, the newest first.
 
         Args:
             object_type: What to list.
             number: Which page, from 1.
             since: For customers: only those updated then or later, by Kustomer's time.
+            until: For customers: only those updated then or earlier.
         """
         params = {"page": str(number), "pageSize": str(_PAGE_SIZE)}
         if object_type == "customer":
             params["sort"] = "-updatedAt"
             if since:
                 params["filter[updatedAt][gte]"] = since
+            if until:
+                params["filter[updatedAt][lte]"] = until
         kind = f"list of all {object_type} records"
         body = self._get(kind, _PATHS[object_type], params, of=object_type)
         meta = body.get("meta") or {}

@@ -81,7 +81,7 @@ class Digests:
         """
         return {
             as_kept: Digest(
-                self._value(kustomer_id, name, value),
+                self.value(kustomer_id, name, value),
                 tuple(self.item(object_type, kustomer_id, name, each) for each in value or ())
                 if as_kept == list_name(name, source)
                 else (),
@@ -95,7 +95,8 @@ class Digests:
         same: Hashable = identity(items, item) if items else item
         return self._digest((kustomer_id, name, "item", same), _VALUE_BYTES)
 
-    def _value(self, kustomer_id: str, name: str, value: JSON) -> str:
+    def value(self, kustomer_id: str, name: str, value: JSON) -> str:
+        """The value of an object's attribute."""
         plain = json.dumps(value, sort_keys=True, default=str)
         return self._digest((kustomer_id, name, plain), _VALUE_BYTES)
 

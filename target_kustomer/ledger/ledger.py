@@ -16,14 +16,20 @@ import tenacity
 from sqlalchemy import exc
 
 from target_kustomer.ledger.digests import Digest, Digests
-from target_kustomer.ledger.tables import identities, objects, open_database, unusable
+from target_kustomer.ledger.tables import (
+    identities,
+    objects,
+    open_database,
+    readings,
+    unusable,
+)
 from target_kustomer.mapping.keys import LASTING_KINDS, first_keys
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from target_kustomer.clock import Clock
-    from target_kustomer.models import MatchKey, ObjectType
+    from target_kustomer.models import JSON, MatchKey, ObjectType
 
 T = TypeVar("T")
 
@@ -35,6 +41,9 @@ _TRIES = 5
 
 _DAY_SECONDS = 86_400
 
+_UNSEEN = {"company": None, "lists_alone": None}
+"""What is known of an object that Kustomer has not listed since it was written."""
+
 
 @dataclass(frozen=True, slots=True)
 class Held:
@@ -44,11 +53,17 @@ class Held:
         digests: What was confirmed, by attribute.
         fresh: Whether it was confirmed within ``resync_after_days``.
         confirmed_at: When, in UTC seconds since 1970.
+        seen: Whether Kustomer has listed it since it was last written, as the record it was.
+        company: The company that it then had, empty for none; None where that is not known.
+        lists_alone: Whether its merged lists then held what their sources sent and nothing else.
     """
 
     digests: Mapping[str, Digest] = field(default_factory=dict)
     fresh: bool = True
     confirmed_at: float = 0.0
+    seen: bool = False
+    company: str | None = None
+    lists_alone: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +83,26 @@ class Confirmation:
     borne: Iterable[MatchKey]
     digests: Mapping[str, Digest]
     record: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """A customer as Kustomer lists it.
+
+    Attributes:
+        updated_at: When it was updated last, in Kustomer's time.
+        live: Whether it is there, not deleted.
+        company: The id of its company, empty for none.
+        external_ids: All that it bears.
+        lists: Its lists by their attribute, as a source would send them.
+    """
+
+    kustomer_id: str
+    updated_at: str
+    live: bool
+    company: str
+    external_ids: Sequence[str]
+    lists: Mapping[str, Sequence[JSON]]
 
 
 class Ledger:
@@ -96,6 +131,8 @@ class Ledger:
         self._clock = clock
         self._lock = threading.Lock()
         self.digests = Digests(key, org)
+        self.was_empty = not self._is_any(sa.true())
+        """Whether nothing was known of the org when the run began."""
 
     def close(self) -> None:
         """Close all connections."""
@@ -161,10 +198,113 @@ class Ledger:
         )
         return {
             row.kustomer_id: Held(
-                _read(row.attributes), row.confirmed_at >= since, row.confirmed_at
+                _read(row.attributes),
+                row.confirmed_at >= since,
+                row.confirmed_at,
+                row.lists_alone is not None,
+                row.company,
+                bool(row.lists_alone),
             )
             for row in rows
         }
+
+    # What Kustomer lists
+
+    def read_until(self, object_type: ObjectType) -> str:
+        """Until when, in Kustomer's time, all updates have been taken in; empty for never."""
+        found = self._select(
+            sa.select(readings.c.read_until).where(readings.c.org == self._org),
+            readings.c.object_type,
+            [object_type],
+        )
+        return next((str(row.read_until) for row in found), "")
+
+    def note_read(self, object_type: ObjectType, until: str) -> None:
+        """All updates until this moment have been taken in, by this run or others."""
+        self._transact(lambda connection: self._note_read(connection, object_type, until))
+
+    def unseen(self) -> int | None:
+        """How many customers were not seen, None where any was."""
+        if self._is_any(objects.c.lists_alone.is_not(None)):
+            return None
+        return int(self._of_objects(sa.func.count(), objects.c.company.is_(None)))
+
+    def see(self, sightings: Sequence[Sighting]) -> tuple[int, str]:
+        """Take in customers as they are listed; those of which nothing is known are passed over.
+
+        Nothing is taken in of one of which a write is on its way: its update may come before or
+        after that.
+
+        Returns:
+            How many of them had not been seen, and the first update that was not taken in.
+        """
+        return self._transact(lambda connection: self._see(connection, sightings))
+
+    def _see(self, connection: sa.Connection, sightings: Sequence[Sighting]) -> tuple[int, str]:
+        now = self._clock.time()
+        rows = self._locked(connection, [each.kustomer_id for each in sightings])
+        known = [each for each in sightings if each.kustomer_id in rows]
+        writing = [
+            each
+            for each in known
+            if rows[each.kustomer_id]["writer"] is not None
+            and not self._is_over(rows[each.kustomer_id], now)
+        ]
+        taken = [each for each in known if each not in writing]
+        self._delete_objects(connection, [each.kustomer_id for each in taken if not each.live])
+        if seen := [self._seen(each, rows[each.kustomer_id]) for each in taken if each.live]:
+            statement = sa.update(objects).where(
+                objects.c.org == self._org, objects.c.kustomer_id == sa.bindparam("of")
+            )
+            connection.execute(statement, seen)
+        unseen = [each for each in taken if rows[each.kustomer_id]["lists_alone"] is None]
+        return len(unseen), min((each.updated_at for each in writing), default="")
+
+    def _seen(self, sighting: Sighting, row: Mapping[str, Any]) -> dict[str, Any]:
+        """What is known of the object now: nothing where it bears another external id.
+
+        Nor of its company, where it has another one than was confirmed: a page may be older than
+        what another run has written.
+        """
+        held = _read(row["attributes"])
+
+        def differs(name: str, values: Sequence[str | None]) -> bool:
+            told = held.get(name)
+            return told is not None and all(
+                self.digests.value(sighting.kustomer_id, name, value) != told.value
+                for value in values or (None,)
+            )
+
+        company, alone = sighting.company or None, self._are_alone(sighting, held)
+        if differs("externalId", sighting.external_ids):
+            return {"of": sighting.kustomer_id, "company": None, "lists_alone": None}
+        relinked = differs("company", [company])
+        return {
+            "of": sighting.kustomer_id,
+            "company": None if relinked else sighting.company,
+            "lists_alone": alone,
+        }
+
+    def _are_alone(self, sighting: Sighting, held: Mapping[str, Digest]) -> bool:
+        return all(
+            digest.value
+            == self.digests.value(
+                sighting.kustomer_id, merged[0], sighting.lists.get(merged[0]) or []
+            )
+            for merged, digest in ((name.split("@"), each) for name, each in held.items())
+            if len(merged) > 1
+        )
+
+    def _note_read(self, connection: sa.Connection, object_type: ObjectType, until: str) -> None:
+        its_own = (readings.c.org == self._org) & (readings.c.object_type == object_type)
+        row = connection.execute(
+            sa.select(readings.c.read_until).where(its_own).with_for_update()
+        ).first()
+        if row is None:
+            values = {"org": self._org, "object_type": object_type, "read_until": until}
+            connection.execute(sa.insert(readings).values(values))
+        elif row.read_until < until:
+            connection.execute(sa.update(readings).where(its_own).values(read_until=until))
 
     # Writing
 
@@ -190,6 +330,7 @@ class Ledger:
             held = _read(row["attributes"])
             doubted = {name: each.doubted(held.get(name)) for name, each in digests.items()}
             row["attributes"] = _written({**held, **doubted})
+            row |= _UNSEEN
             row["revision"] += 1
             row["writer"] = self._run if self._is_alone(row, now) else ""
             row["written_at"] = now
@@ -204,8 +345,13 @@ class Ledger:
                 continue  # forgotten meanwhile
             row = rows.setdefault(each.kustomer_id, self._new_row(each.kustomer_id, now))
             certain = row["writer"] in {None, self._run}
+            if each.object_type == "company":
+                row["company"] = ""
             if certain:
-                row["attributes"] = _written({**_read(row["attributes"]), **each.digests})
+                attributes = _written({**_read(row["attributes"]), **each.digests})
+                if attributes != row["attributes"] and each.object_type == "customer":
+                    row |= _UNSEEN
+                row["attributes"] = attributes
                 row["writer"] = None
                 row["confirmed_at"] = now if each.digests else row["confirmed_at"]
             for position, key in enumerate(each.keys):
@@ -242,8 +388,11 @@ class Ledger:
 
     def _is_alone(self, row: Mapping[str, Any], now: float) -> bool:
         """Whether no other run's write of the object can be on its way."""
-        dead = now - row["written_at"] > self._write_seconds
-        return dead or row["writer"] in {None, self._run}
+        return self._is_over(row, now) or row["writer"] in {None, self._run}
+
+    def _is_over(self, row: Mapping[str, Any], now: float) -> bool:
+        """Whether no write of the object can be on its way any more."""
+        return bool(now - row["written_at"] > self._write_seconds)
 
     def _new_row(self, kustomer_id: str, now: float) -> dict[str, Any]:
         return {
@@ -254,6 +403,7 @@ class Ledger:
             "writer": None,
             "written_at": now,
             "confirmed_at": now,
+            **_UNSEEN,
         }
 
     def _locked(self, connection: sa.Connection, ids: Iterable[str]) -> dict[str, dict[str, Any]]:
@@ -305,12 +455,25 @@ class Ledger:
 
         return self._tried(read) if values else []
 
-    def _transact(self, work: Callable[[sa.Connection], None]) -> None:
-        def write() -> None:
-            with self._lock, self._engine.begin() as connection:
-                work(connection)
+    def _is_any(self, condition: sa.ColumnElement[bool]) -> bool:
+        return self._of_objects(objects.c.org, condition) is not None
 
-        self._tried(write)
+    def _of_objects(self, wanted: sa.ColumnElement[Any], condition: sa.ColumnElement[bool]) -> Any:
+        """The first value that is wanted of the objects for which the condition holds."""
+        query = sa.select(wanted).where(objects.c.org == self._org, condition).limit(1)
+
+        def read() -> Any:
+            with self._reading.connect() as connection:
+                return connection.execute(query).scalar()
+
+        return self._tried(read)
+
+    def _transact(self, work: Callable[[sa.Connection], T]) -> T:
+        def write() -> T:
+            with self._lock, self._engine.begin() as connection:
+                return work(connection)
+
+        return self._tried(write)
 
     def _tried(self, call: Callable[[], T]) -> T:
         tries = tenacity.Retrying(

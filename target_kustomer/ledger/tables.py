@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy import exc
+from sqlalchemy.schema import CreateColumn
 
 from target_kustomer.exceptions import ConfigurationError
 
@@ -62,11 +63,15 @@ objects = sa.Table(
     sa.Column("writer", sa.String(32)),
     sa.Column("written_at", sa.Float, nullable=False),
     sa.Column("confirmed_at", sa.Float, nullable=False),
+    sa.Column("company", sa.String(64)),
+    sa.Column("lists_alone", sa.Boolean),
 )
 """What was confirmed of an object.
 
 ``writer`` is the run whose write is on its way, empty where there are two of them. Times are UTC
-seconds since 1970.
+seconds since 1970. ``company`` and ``lists_alone`` are as Kustomer listed the object since it was
+last written: a customer's company, empty where it has none, and whether its merged lists hold what
+its sources sent and nothing else. Both are null of one that was not; a company has the first only.
 """
 
 runs = sa.Table(
@@ -83,8 +88,20 @@ runs = sa.Table(
 """The runs that send at the moment, with what ``models.Notice`` says of each."""
 
 
+readings = sa.Table(
+    "target_kustomer_readings",
+    metadata,
+    sa.Column("org", sa.String(64), primary_key=True),
+    sa.Column("object_type", sa.String(16), primary_key=True),
+    sa.Column("read_until", sa.String(64), nullable=False),
+)
+"""Until which moment of Kustomer's own time all updates have been read and taken in."""
+
+
 def _to_version_2(connection: sa.Connection) -> None:
-    runs.create(connection, checkfirst=True)
+    for column in (objects.c.company, objects.c.lists_alone):
+        definition = CreateColumn(column).compile(dialect=connection.dialect)
+        connection.exec_driver_sql(f"ALTER TABLE {objects.name} ADD COLUMN {definition}")
 
 
 _MIGRATIONS: Mapping[int, Callable[[sa.Connection], None]] = {1: _to_version_2}

@@ -31,6 +31,9 @@ _LISTS: Mapping[str, Items] = {
 }
 """The list attributes; those that both objects have are the same."""
 
+_UNVERIFIED = ("verified", False)
+"""What Kustomer says of an address or a number of which nobody has said so [API §12.19]."""
+
 _REV = "rev"
 """Kustomer counts it up itself: what was sent is a lock, not a value to be held."""
 
@@ -65,6 +68,18 @@ def merge_list(
             kept.remove(same[0])
         merged.append(_updated(items, same[0], item) if same else item)
     return unrepeated([*merged, *kept])
+
+
+def as_sent(attribute: str, items: Sequence[JSON] | None) -> list[JSON]:
+    """The items that Kustomer holds as a source sends them: without what it adds by itself."""
+    shape = _LISTS[attribute]
+    legal = (_legal(shape, each) for each in items or ())
+    return [
+        {name: value for name, value in each.items() if (name, value) != _UNVERIFIED}
+        if isinstance(each, dict)
+        else each
+        for each in legal
+    ]
 
 
 def over_limit(attribute: str, items: Sequence[JSON]) -> bool:

@@ -13,6 +13,7 @@ import httpx
 import pytest
 
 from target_kustomer.delivery.bulk import BulkJobs
+from target_kustomer.delivery.knowledge import Knowledge
 from target_kustomer.delivery.lost import LostAnswers
 from target_kustomer.delivery.polling import JobTimes, seconds_between
 from target_kustomer.delivery.results import ItemState
@@ -74,7 +75,9 @@ def run_jobs(server: Server, number: int, times: JobTimes) -> list[ItemState]:
     settings = Settings.from_config({"api_key": "k", "api_url": "http://kustomer.test"})
     client = Client(settings, clock, httpx.MockTransport(server))
     kustomer = Kustomer(client)
-    lost = LostAnswers(Identities(kustomer, clock, lambda _: 0), times, 1.0, clock)
+    lost = LostAnswers(
+        Identities(kustomer, clock, lambda _: 0, Knowledge(skip_unchanged=False)), times, 1.0, clock
+    )
     bulk = BulkJobs(kustomer, lost, times, settings, Traffic(clock))
     payloads = [{"name": f"n{index}", "externalId": str(index)} for index in range(number)]
     results = bulk.run("create", "customer", payloads)

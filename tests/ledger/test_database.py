@@ -12,7 +12,7 @@ from typing_extensions import override
 from target_kustomer.clock import RunClock
 from target_kustomer.exceptions import ConfigurationError
 from target_kustomer.ledger.digests import Digest
-from target_kustomer.ledger.ledger import Confirmation, Ledger
+from target_kustomer.ledger.ledger import Confirmation, Ledger, Sighting
 from target_kustomer.models import MatchKey
 from tests.support import CUSTOMERS, customers, schema
 
@@ -171,6 +171,116 @@ def test_a_database_with_other_tables_of_these_names_is_a_configuration_error(
     connection.close()
     with pytest.raises(ConfigurationError, match="ledger_url"):
         opened(url)
+
+
+FIRST_VERSION = """
+CREATE TABLE target_kustomer_ledger (
+    id INTEGER NOT NULL PRIMARY KEY, version INTEGER NOT NULL, digest_key VARCHAR(64) NOT NULL);
+CREATE TABLE target_kustomer_identities (
+    identity VARCHAR(32) NOT NULL PRIMARY KEY, org VARCHAR(64) NOT NULL,
+    kustomer_id VARCHAR(64) NOT NULL, record VARCHAR(32), revision INTEGER NOT NULL);
+CREATE TABLE target_kustomer_objects (
+    org VARCHAR(64) NOT NULL, kustomer_id VARCHAR(64) NOT NULL, attributes JSON NOT NULL,
+    revision INTEGER NOT NULL, writer VARCHAR(32), written_at FLOAT NOT NULL,
+    confirmed_at FLOAT NOT NULL, PRIMARY KEY (org, kustomer_id));
+"""
+"""The tables of version 1."""
+
+
+def test_a_ledger_of_version_1_is_taken_over(tmp_path: Path, url: str) -> None:
+    confirm(opened(f"sqlite:///{tmp_path / 'new.db'}"), "v1")
+    with sqlite3.connect(tmp_path / "ledger.db") as connection:
+        connection.executescript(FIRST_VERSION)
+        connection.execute("ATTACH ? AS new", [str(tmp_path / "new.db")])
+        for table in ("ledger", "identities", "objects"):
+            name = f"target_kustomer_{table}"
+            columns = [row[1] for row in connection.execute(f"PRAGMA main.table_info({name})")]
+            listed = ", ".join(columns)
+            connection.execute(f"INSERT INTO {name} SELECT {listed} FROM new.{name}")
+        connection.execute("UPDATE main.target_kustomer_ledger SET version = 1")
+    connection.close()
+
+    with ThreadPoolExecutor(4) as pool:
+        ledgers = list(pool.map(lambda _: opened(url), range(4)))
+
+    for ledger in ledgers:
+        assert ledger.unchanged(["r"]) == {"r": ID}
+        assert name_of(ledger) == "v1"
+        assert (ledger.unseen(), ledger.read_until("customer")) == (1, "")
+
+
+def sighting(updated_at: str = "2027-01-01T00:00:00.000Z", company: str = "") -> Sighting:
+    return Sighting(ID, updated_at, live=True, company=company, external_ids=[], lists={})
+
+
+def test_what_was_listed_is_known_until_it_is_written(url: str) -> None:
+    ledger = opened(url)
+    confirm(ledger, "v1")
+    assert not ledger.held([ID])[ID].seen
+    assert ledger.see([sighting(company="k")]) == (1, "")
+    held = ledger.held([ID])[ID]
+    assert (held.seen, held.company, held.lists_alone) == (True, "k", True)
+    assert ledger.unchanged(["r"]) == {"r": ID}
+    confirm(ledger, "v1")
+    assert ledger.held([ID])[ID].seen
+    ledger.doubt({ID: {"name": Digest("v2")}})
+    confirm(ledger, "v2")
+    held = ledger.held([ID])[ID]
+    assert (held.seen, held.company, held.lists_alone) == (False, None, False)
+
+
+def test_what_is_listed_while_another_run_writes_it_is_not_known(url: str) -> None:
+    one, two = opened(url), opened(url)
+    confirm(one, "v1")
+    one.doubt({ID: {"name": Digest("v2")}})
+    assert two.see([sighting("t1")]) == (0, "t1")
+    confirm(one, "v2")
+    assert not two.held([ID])[ID].seen
+    assert two.see([sighting("t2")]) == (1, "")
+    assert two.held([ID])[ID].seen
+
+
+def test_a_run_that_confirms_late_makes_nothing_known(url: str) -> None:
+    clock = Clock()
+    one, two = opened(url), opened(url, clock=clock)
+    confirm(one, "v1")
+    one.doubt({ID: {"name": Digest("v2")}})
+    clock.ahead = 901
+    assert two.see([sighting()]) == (1, "")
+    confirm(one, "v2")
+    assert not two.held([ID])[ID].seen
+
+
+def test_a_company_that_another_run_has_set_is_not_known_by_an_older_page(url: str) -> None:
+    ledger = opened(url)
+    digests = {"company": Digest(ledger.digests.value(ID, "company", "new"))}
+    ledger.confirm([Confirmation("customer", ID, [KEY], [KEY], digests, None)])
+    for company, known in (("old", None), ("", None), ("new", "new")):
+        ledger.see([sighting(company=company)])
+        assert ledger.held([ID])[ID].company == known
+
+
+def test_one_of_whom_nothing_is_known_is_passed_over(url: str) -> None:
+    ledger = opened(url)
+    assert ledger.see([sighting()]) == (0, "")
+    assert ledger.held([ID]) == {}
+
+
+def test_one_who_is_listed_as_deleted_is_forgotten(url: str) -> None:
+    ledger = opened(url)
+    confirm(ledger, "v1")
+    ledger.see([Sighting(ID, "t", live=False, company="", external_ids=[], lists={})])
+    assert ledger.ids("customer", [[KEY]]) == [None]
+
+
+def test_what_was_read_never_goes_back(url: str) -> None:
+    one, two = opened(url), opened(url)
+    two.note_read("customer", "2027-01-02T00:00:00.000Z")
+    one.note_read("customer", "2027-01-01T00:00:00.000Z")
+    for ledger in (one, two):
+        assert ledger.read_until("customer") == "2027-01-02T00:00:00.000Z"
+    assert one.read_until("company") == ""
+    assert opened(url, org="other").read_until("customer") == ""
 
 
 def test_a_ledger_of_a_newer_release_is_left_alone(tmp_path: Path, url: str) -> None:
