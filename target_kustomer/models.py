@@ -38,6 +38,7 @@ class Reason(str, Enum):
     DUPLICATE_IDENTIFIER = "duplicate_identifier"
     REFUSED = "refused"
     UNCONFIRMED = "unconfirmed"
+    DELETE_LIMIT = "delete_limit"
 
 
 class Verdict(str, Enum):
@@ -145,18 +146,25 @@ class PreparedRecord:
 
     Attributes:
         digest: What the ledger knows the record by, as its source sent it.
+        is_delete: Whether what the keys mean is to be deleted; nothing else is mapped then.
     """
 
     source: SourceRecord
     mapped: MappedRecord
     keys: tuple[MatchKey, ...]
     digest: str | None = None
+    is_delete: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """The verdict on one source record."""
+    """The verdict on one source record.
+
+    Attributes:
+        deleted: Whether its object was deleted, which counts as an update.
+    """
 
     source: SourceRecord
     verdict: Verdict
     rejection: Rejection | None = None
+    deleted: bool = False

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from target_kustomer.admission import Admission
 from target_kustomer.checkpoints import Checkpoints, Tickets
 from target_kustomer.delivery.bulk import BulkJobs
+from target_kustomer.delivery.deleting import DeleteLimit
 from target_kustomer.delivery.deliver import BatchDelivery
 from target_kustomer.delivery.knowledge import Knowledge
 from target_kustomer.delivery.links import CompanyLinks
@@ -104,7 +105,15 @@ class Run:
         bulk = BulkJobs(kustomer, lost, times, settings, traffic)
         self._knowledge = Knowledge(skip_unchanged=settings.skip_unchanged)
         self.links = CompanyLinks(identities, bulk, self._knowledge)
-        services = Services(kustomer, identities, self.links, bulk, lost, self._knowledge)
+        services = Services(
+            kustomer,
+            identities,
+            self.links,
+            bulk,
+            lost,
+            self._knowledge,
+            DeleteLimit(settings.max_deleted_records),
+        )
         self._pipeline = Pipeline(
             lambda flight: BatchDelivery(services, flight).deliver(),
             self._settlement.settle,
@@ -315,6 +324,7 @@ class Run:
                 logger.info("%s stream=%s records=%d", word, stream, count)
         for stream, count in self.intake.stale.items():
             logger.info("skipped reason=stale stream=%s records=%d", stream, count)
+        self._summary.say_deleted()
         self.omissions.say()
         for reason, count in self._summary.reasons():
             logger.warning("rejected reason=%s records=%d", reason, count)

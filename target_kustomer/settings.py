@@ -423,6 +423,11 @@ class StreamSettings:
     undefined_attributes: UndefinedAttributes = "warn"
     on_delete: OnDelete = "ignore"
 
+    @property
+    def deletes(self) -> bool:
+        """Whether what the source has deleted goes: mode ``create`` leaves alone what is there."""
+        return self.on_delete == "delete" and self.mode != "create"
+
 
 @dataclass(frozen=True, slots=True)
 class Settings:

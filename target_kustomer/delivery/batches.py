@@ -7,19 +7,17 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from target_kustomer.exceptions import ConfigurationError
+from target_kustomer.models import MatchKey
 
 if TYPE_CHECKING:
-    from target_kustomer.models import (
-        MatchKey,
-        MatchKind,
-        ObjectType,
-        Outcome,
-        PreparedRecord,
-    )
+    from target_kustomer.models import MatchKind, ObjectType, Outcome, PreparedRecord
     from target_kustomer.settings import StreamSettings
 
-Claim = tuple["ObjectType", "MatchKey"]
+Claim = tuple["ObjectType", MatchKey]
 """A key value of an object, by which batches keep out of each other's way."""
+
+ANY_COMPANY: Claim = ("company", MatchKey("id", ""))
+"""Read by all who name a company, written by deletes of one: it may be named by any of its keys."""
 
 SYSTEMATIC_RECORDS = 100
 """So many first records of a stream refused as whole requests: the fault is not theirs."""
@@ -126,3 +124,7 @@ class Batch:
 
     def __len__(self) -> int:
         return len(self.records) + len(self.decided)
+
+    def may_take_from(self, earlier: Batch) -> bool:
+        """Whether this may delete a company that the customers of an earlier batch name."""
+        return ANY_COMPANY in self.writes and ANY_COMPANY in earlier.reads

@@ -130,6 +130,13 @@ class Knowledge:
         if self.ledger is not None:
             self.ledger.forget(kustomer_id)
 
+    def forget_gone(self, object_type: ObjectType, works: Sequence[Work]) -> None:
+        """These works' objects, and what their keys mean, are about to go, or have gone."""
+        if self.ledger is not None and works:
+            ids = [work.id for work in works if work.id]
+            keys = [key for work in works for key in _all_keys(object_type, work)]
+            self.ledger.forget_gone(object_type, ids, keys)
+
     def _leave_changed(self, stream: Stream, work: Work) -> None:
         known = work.held.digests
 
@@ -168,6 +175,12 @@ class Knowledge:
             source=self._source(stream, work),
             lists=stream.settings.lists,
         )
+
+
+def _all_keys(object_type: ObjectType, work: Work) -> list[MatchKey]:
+    """The keys by which its record names it, and those that it bears."""
+    borne = work.current.attributes if work.current else {}
+    return [*work.identity.keys, *known_keys(object_type, work.id or "", borne)]
 
 
 def _record(stream: Stream, work: Work) -> str | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from target_kustomer.delivery.batches import Batch, Claim, Stream
+from target_kustomer.delivery.batches import ANY_COMPANY, Batch, Claim, Stream
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -128,7 +128,12 @@ class Packer:
         """The stream's open batch, behind all others that hold one of these key values."""
         opened = self._open.get(stream.name) or self._begin(stream)
         others = [other for other in self._open.values() if other is not opened]
-        before = [other for other in others if other.shares(writes | reads)]
+        before = [
+            other
+            for other in others
+            if other.shares(writes | reads)
+            or (ANY_COMPANY in writes and ANY_COMPANY in other.batch.reads)
+        ]
         if opened.shares(writes):
             # Records that share nothing may be one through an earlier one of this batch.
             before += [

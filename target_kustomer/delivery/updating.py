@@ -43,7 +43,7 @@ class Updating:
         """Update; each work gets its verdicts, or goes again.
 
         Args:
-            works: Identities whose Kustomer id is known.
+            works: Identities whose Kustomer id is known, each another one.
             last: Whether no later wave of the batch will update anything.
         """
         self._services.knowledge.compare(self._stream, works)
@@ -55,15 +55,10 @@ class Updating:
         for work in again:
             work.current = None
         self._services.knowledge.compare(self._stream, again)
-        current: dict[str, Work] = {}
-        for work in known:
-            if work.id in current:
-                self._verdicts.again.append([work.identity])
-            elif work.id and self._is_known(work):
-                current[work.id] = work
+        current = [work for work in known if self._is_known(work)]
         if last and not self._verdicts.again:
             self._delivery.flight.located()
-        prepared = [work for work in current.values() if self._prepare_update(work)]
+        prepared = [work for work in current if self._prepare_update(work)]
         singly: list[Work] = []
         bulk: list[Work] = []
         for work in prepared:
@@ -123,8 +118,10 @@ class Updating:
             self._verdicts.decide(work.identity.records, Verdict.UNCHANGED)
             self._services.knowledge.recognise(self._stream, work)
             return False
-        if work.current and self._keeps_company(work) and work.current.company_id:
-            work.attributes["company"] = work.current.company_id
+        company_id = work.current.company_id if work.current else None
+        if company_id and self._keeps_company(work):
+            gone = self._services.identities.is_gone(company_id)
+            work.attributes["company"] = None if gone else company_id
         return self._merge_lists(work)
 
     def _leave_missing(self, work: Work) -> None:
@@ -168,8 +165,7 @@ class Updating:
             self._vanished(work)
         except RefusedError as error:
             state = ItemState.DUPLICATE if error.duplicate else ItemState.REFUSED
-            result = ItemResult(state, detail=error.detail, status=error.status)
-            self._verdicts.refuse(work.identity, refusal(result))
+            self._refused(work, ItemResult(state, detail=error.detail, status=error.status))
         else:
             self._decide_updated(work)
 
@@ -177,7 +173,7 @@ class Updating:
         if result.state is ItemState.DONE:
             self._decide_updated(work)
         elif result.state is ItemState.DUPLICATE or result.status:
-            self._verdicts.refuse(work.identity, refusal(result))
+            self._refused(work, result)
         else:
             self._after_failed_update(work, result)
 
@@ -187,11 +183,17 @@ class Updating:
         if resource is None:
             self._vanished(work)
         elif result.state is ItemState.REFUSED:
-            self._delivery.refuse(work, result, work.attributes.get("company"))
+            self._refused(work, result)
         elif bears(self._object, resource, work.attributes):
             self._decide_updated(work)
         else:
             self._verdicts.refuse(work.identity, unconfirmed())
+
+    def _refused(self, work: Work, result: ItemResult) -> None:
+        if result.state is ItemState.DUPLICATE:
+            self._verdicts.refuse(work.identity, refusal(result))
+        else:
+            self._delivery.refuse(work, result, work.attributes.get("company"))
 
     def _decide_updated(self, work: Work) -> None:
         self._delivery.written(work, work.id)

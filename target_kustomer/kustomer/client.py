@@ -17,6 +17,7 @@ from target_kustomer.exceptions import (
     LostAnswerError,
     NotFoundError,
     RefusedError,
+    RequestError,
     UnreachableError,
 )
 from target_kustomer.kustomer.budget import Budget
@@ -132,6 +133,9 @@ class Client:
                 "run again: the last STATE is safe"
             )
             raise UnreachableError(msg) from error
+        except RequestError as error:
+            error.after_lost = tries.lost
+            raise
         return Answer(body, tries.lost)
 
     def _try(self, request: Request, tries: _Tries) -> Any:

@@ -182,6 +182,35 @@ class Ledger:
         """Kustomer knows no such object any more, or it is another record's."""
         self._transact(lambda connection: self._delete_objects(connection, [kustomer_id]))
 
+    def forget_gone(
+        self, object_type: ObjectType, ids: Sequence[str], keys: Sequence[MatchKey]
+    ) -> None:
+        """These objects, and those that these keys mean, are about to go, or have gone.
+
+        Whoever names a company that goes is looked at anew: it may come back under another id.
+        """
+        self._transact(lambda connection: self._forget_gone(connection, object_type, ids, keys))
+
+    def _forget_gone(
+        self,
+        connection: sa.Connection,
+        object_type: ObjectType,
+        ids: Sequence[str],
+        keys: Sequence[MatchKey],
+    ) -> None:
+        own = identities.c.org == self._org
+        meant = set(ids)
+        for part in _parts(sorted({self.digests.identity(object_type, key) for key in keys})):
+            known = sa.select(identities.c.kustomer_id).where(own, identities.c.identity.in_(part))
+            meant.update(connection.execute(known).scalars())
+        self._locked(connection, meant)
+        self._delete_objects(connection, sorted(meant))
+        for part in _parts(sorted(meant)):
+            connection.execute(sa.delete(identities).where(own, identities.c.kustomer_id.in_(part)))
+        if object_type == "company" and ids:
+            confirmed = sa.update(identities).where(own, identities.c.record.is_not(None))
+            connection.execute(confirmed.values(record=None))
+
     def _doubt(self, connection: sa.Connection, writes: Mapping[str, Mapping[str, Digest]]) -> None:
         now = self._clock.time()
         rows = self._locked(connection, writes)

@@ -68,9 +68,18 @@ class Plan:
 
     def map_record(self, record: Mapping[str, Any]) -> MappedRecord | Rejection:
         """The record in Kustomer's terms, or why it cannot be; never raises."""
+        return self._map(record, self.groups)
+
+    def map_keys(self, record: Mapping[str, Any]) -> MappedRecord | Rejection:
+        """The same of what the record is found by alone: of what is gone no more is sent."""
+        kinds: tuple[MatchKind, ...] = (*self.match_kinds, "externalId")
+        bearers = {name for kind in kinds for name in KEY_ATTRIBUTES[kind]}
+        return self._map(record, [each for each in self.groups if each.attribute in bearers])
+
+    def _map(self, record: Mapping[str, Any], groups: Sequence[Group]) -> MappedRecord | Rejection:
         reading = Reading(Notes(self._region(record)))
         try:
-            found = {group.attribute: group.value(record, reading) for group in self.groups}
+            found = {group.attribute: group.value(record, reading) for group in groups}
         except RejectedError as error:
             return error.rejection
         values = {name: value for name, value in found.items() if value is not ABSENT}
