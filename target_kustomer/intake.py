@@ -59,7 +59,8 @@ class Intake:
     """Lets records through in stdin's order, and STATE between them.
 
     A record passes as unchanged only while nothing that is on its way can change it: no earlier
-    record of the same object, and none of which it is not known whose it is.
+    record of the same object, none of which it is not known whose it is, and no delete, after which
+    whoever names what was deleted is another one.
 
     Args:
         on_their_way: The batches that are not settled.
@@ -189,7 +190,7 @@ class _Passage:
         prepared = self._prepared.get(index) or taken.preparer.prepare(taken)
         known = self._ids.get(index) or self._unchanged.get(taken.digest or "")
         if isinstance(prepared, PreparedRecord):
-            self._obscure |= known is None
+            self._obscure |= known is None or prepared.is_delete
             self._busy.update([known] if known else ())
         taken.preparer.pack(taken, prepared, known)
 

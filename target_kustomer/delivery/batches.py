@@ -107,7 +107,7 @@ class Batch:
         writes: Key values that the batch may write.
         reads: Key values of companies that its customers name.
         known_ids: The objects that its records mean, as far as the ledger knows.
-        obscure: Whether it is not known of one of its records whose it is.
+        obscure: Whether it is not known of one of its records whose it is, or one deletes.
         opened_at: When its first record came, in the clock's monotonic seconds.
     """
 

@@ -81,7 +81,7 @@ class Packer:
         opened = self._in_order(stream, set(writes), set(reads))
         opened.batch.records.append(record)
         opened.batch.known_ids.update([known_id] if known_id else ())
-        opened.batch.obscure |= known_id is None
+        opened.batch.obscure |= known_id is None or record.is_delete
         self._flush_if_full(opened)
 
     def add_decided(
