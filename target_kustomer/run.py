@@ -38,6 +38,7 @@ from target_kustomer.rejects import RejectsFile
 from target_kustomer.settings import MAX_BULK_ITEMS
 from target_kustomer.settlement import Settlement
 from target_kustomer.summary import Omissions, Summary
+from target_kustomer.versions import Versions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -132,6 +133,14 @@ class Run:
             self._clock,
         )
 
+        self.versions = Versions(
+            self.intake,
+            self._hand_over_all,
+            self._submit,
+            self._tickets.open,
+            deletes=settings.deletes,
+        )
+
     # The start
 
     def start(self) -> None:
@@ -198,6 +207,7 @@ class Run:
         """
         self.intake.flush()
         self.admission.admit(stream, plan)
+        self.versions.begin(stream, plan)
         if stream.name in self._streams:
             self.packer.flush_stream(stream.name)
         else:
@@ -265,8 +275,7 @@ class Run:
 
     def _flush(self) -> None:
         try:
-            self.intake.flush()
-            self.packer.flush()
+            self._hand_over_all()
         except StoppedError:
             return
 
@@ -361,6 +370,11 @@ class Run:
         """How many records of an object may have to be looked up yet."""
         batches = self._pipeline.unlocated
         return sum(len(each.records) for each in batches if each.stream.object_type == object_type)
+
+    def _hand_over_all(self) -> None:
+        self.intake.flush()
+        self.intake.mark_sent()
+        self.packer.flush()
 
     def _submit(self, batch: Batch) -> None:
         self._pipeline.submit(batch, lambda: self.interrupted)

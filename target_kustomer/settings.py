@@ -476,6 +476,11 @@ class Settings:
             skip_unchanged=_skip_unchanged(config),
         )
 
+    @property
+    def deletes(self) -> bool:
+        """Whether any stream may delete."""
+        return any(each.deletes for each in (self.general, *self.streams.values()))
+
     def stream(self, name: str) -> StreamSettings:
         """The settings of the stream: an exact name wins, then the first glob, else none."""
         if name in self.streams:

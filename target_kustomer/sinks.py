@@ -124,8 +124,19 @@ class KustomerSink(UncheckedSink):
                 None if deleted else self._run.record_digest(self._plan, record),
                 deleted=deleted,
                 rejected_at=rejected_at(message.get("rejection")),
+                origin=None
+                if deleted
+                else self._run.versions.origin(
+                    self._stream, self._plan, record, message.get("version")
+                ),
             )
         )
+
+    @override
+    def activate_version(self, new_version: object) -> None:
+        """A version of the table has been sent whole."""
+        if self._stream.settings.deletes:
+            self._run.versions.activate(self._stream, self._plan, new_version)
 
     def prepare(self, taken: Taken) -> PreparedRecord | Outcome:
         """Map the record, or say at once what becomes of it."""
@@ -140,7 +151,7 @@ class KustomerSink(UncheckedSink):
         keys = match_keys(mapped, self._plan.match_kinds)
         if not keys and self._stream.settings.mode != "create":
             return Outcome(taken.source, Verdict.REJECTED, _keyless(self._plan))
-        return PreparedRecord(taken.source, mapped, keys, taken.digest, is_delete=taken.deleted)
+        return PreparedRecord(taken.source, mapped, keys, taken.digest, taken.deleted, taken.origin)
 
     def pack(self, taken: Taken, prepared: PreparedRecord | Outcome, known_id: str | None) -> None:
         """Put the record into the stream's batch."""

@@ -23,6 +23,7 @@ ALLOWED: dict[str, set[str]] = {
     "run": {
         "reader",
         "intake",
+        "versions",
         "ledger",
         "admission",
         "delivery",
@@ -43,6 +44,7 @@ ALLOWED: dict[str, set[str]] = {
     "rejects": {"models", "clock", "exceptions"},
     "summary": {"models"},
     "delivery": {"ledger", "identity", "mapping", "kustomer", *BASE},
+    "versions": {"intake", "delivery", *BASE},
     "intake": {"ledger", *BASE},
     "ledger": {"mapping", *BASE},
     "identity": {"roster", "demand", "mapping", "kustomer", *BASE},
@@ -64,6 +66,7 @@ ALLOWED: dict[str, set[str]] = {
 TYPES_ONLY = {
     ("sinks", "target"),  # the SDK hands a sink its target
     ("settlement", "delivery"),  # it takes batches, and makes none
+    ("versions", "mapping"),  # it reads plans, and makes none
     ("intake", "delivery"),  # it looks at batches, and makes none
 }
 """Edges that exist for the type checker alone, and point sideways or upwards."""

@@ -95,6 +95,18 @@ class Stream:
     trial: StreamTrial
 
 
+@dataclass(frozen=True, slots=True)
+class Activation:
+    """A version of a stream's table has been sent whole.
+
+    Attributes:
+        stream: The stream's digest.
+    """
+
+    stream: str
+    version: int
+
+
 @dataclass(slots=True, eq=False)
 class Batch:
     """Records of one stream that settle together.
@@ -108,12 +120,13 @@ class Batch:
         reads: Key values of companies that its customers name.
         known_ids: The objects that its records mean, as far as the ledger knows.
         obscure: Whether it is not known of one of its records whose it is, or one deletes.
+        activation: The version of its stream that has been sent whole; it has no records then.
         opened_at: When its first record came, in the clock's monotonic seconds.
     """
 
     ticket: int
     stream: Stream
-    opened_at: float
+    opened_at: float = 0.0
     records: list[PreparedRecord] = field(default_factory=list)
     decided: list[Outcome] = field(default_factory=list)
     rejected_keys: list[MatchKey] = field(default_factory=list)
@@ -121,10 +134,17 @@ class Batch:
     reads: set[Claim] = field(default_factory=set)
     known_ids: set[str] = field(default_factory=set)
     obscure: bool = False
+    activation: Activation | None = None
 
     def __len__(self) -> int:
         return len(self.records) + len(self.decided)
 
-    def may_take_from(self, earlier: Batch) -> bool:
-        """Whether this may delete a company that the customers of an earlier batch name."""
+    def goes_after(self, earlier: Batch) -> bool:
+        """Whether this may delete what an earlier batch writes or names.
+
+        It may be a company that customers name, or, of a version, anything; who comes behind a
+        version waits for it too.
+        """
+        if self.activation or earlier.activation:
+            return True
         return ANY_COMPANY in self.writes and ANY_COMPANY in earlier.reads

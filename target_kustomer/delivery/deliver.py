@@ -47,6 +47,9 @@ class BatchDelivery:
             UnreachableError, AccessError, StoppedError: See the client; the batch has no verdicts.
         """
         batch = self._delivery.flight.batch
+        if batch.activation:
+            self._deleting.delete_left_behind(batch.activation)
+            return []
         waves = deque(self._services.knowledge.waves(batch.stream, batch.records))
         while waves:
             self._verdicts.again = []
@@ -143,7 +146,7 @@ class BatchDelivery:
 
     def _not_met(self, identity: Identity) -> Work | None:
         if identity.is_delete:
-            self._services.knowledge.forget_gone(self._object, [Work(identity)])
+            self._services.knowledge.forget_gone(self._object, (), identity.keys, done=True)
             self._verdicts.decide(identity.records, Verdict.SKIPPED)
             return None
         if self._settings.mode != "update":

@@ -18,7 +18,14 @@ if TYPE_CHECKING:
     from target_kustomer.delivery.waves import Identity
     from target_kustomer.delivery.work import Work
     from target_kustomer.ledger.ledger import Ledger
-    from target_kustomer.models import JSON, Attributes, MatchKey, ObjectType, PreparedRecord
+    from target_kustomer.models import (
+        JSON,
+        Attributes,
+        MatchKey,
+        ObjectType,
+        Origin,
+        PreparedRecord,
+    )
     from target_kustomer.settings import Lists, StreamSettings
 
 
@@ -69,6 +76,7 @@ class Knowledge:
                         known_keys(stream.object_type, kustomer_id, work.wanted),
                         work.digests or self._digests(stream, work, kustomer_id, work.wanted),
                         _record(stream, work),
+                        _origins(work),
                     )
                     for work, kustomer_id in written.items()
                 ]
@@ -80,7 +88,10 @@ class Knowledge:
             return
         keys, record = first_keys(work.identity.keys), _record(stream, work)
         compared = work.digests if work.current else {}
-        self.ledger.confirm([Confirmation(stream.object_type, work.id, keys, (), compared, record)])
+        origins = _origins(work)
+        self.ledger.confirm(
+            [Confirmation(stream.object_type, work.id, keys, (), compared, record, origins)]
+        )
 
     def release(self, stream: Stream, works: Sequence[Work]) -> None:
         """No write of these works is on its way any more; what they hold is not known."""
@@ -130,12 +141,17 @@ class Knowledge:
         if self.ledger is not None:
             self.ledger.forget(kustomer_id)
 
-    def forget_gone(self, object_type: ObjectType, works: Sequence[Work]) -> None:
-        """These works' objects, and what their keys mean, are about to go, or have gone."""
-        if self.ledger is not None and works:
-            ids = [work.id for work in works if work.id]
-            keys = [key for work in works for key in _all_keys(object_type, work)]
-            self.ledger.forget_gone(object_type, ids, keys)
+    def forget_gone(
+        self,
+        object_type: ObjectType,
+        ids: Sequence[str],
+        keys: Sequence[MatchKey] = (),
+        *,
+        done: bool = False,
+    ) -> None:
+        """These objects, and what these keys mean, are about to go, or have gone (``done``)."""
+        if self.ledger is not None and (ids or keys):
+            self.ledger.forget_gone(object_type, ids, keys, done=done)
 
     def _leave_changed(self, stream: Stream, work: Work) -> None:
         known = work.held.digests
@@ -177,10 +193,8 @@ class Knowledge:
         )
 
 
-def _all_keys(object_type: ObjectType, work: Work) -> list[MatchKey]:
-    """The keys by which its record names it, and those that it bears."""
-    borne = work.current.attributes if work.current else {}
-    return [*work.identity.keys, *known_keys(object_type, work.id or "", borne)]
+def _origins(work: Work) -> list[Origin]:
+    return [record.origin for record in work.identity.records if record.origin]
 
 
 def _record(stream: Stream, work: Work) -> str | None:

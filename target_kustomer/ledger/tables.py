@@ -15,7 +15,7 @@ from target_kustomer.exceptions import ConfigurationError
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-VERSION = 1
+VERSION = 2
 """Of the tables; counted up with each migration."""
 
 _BUSY_SECONDS = 60
@@ -63,7 +63,25 @@ objects = sa.Table(
 seconds since 1970.
 """
 
-_MIGRATIONS: Mapping[int, Callable[[sa.Connection], None]] = {}
+sources = sa.Table(
+    "target_kustomer_sources",
+    metadata,
+    sa.Column("org", sa.String(64), primary_key=True),
+    sa.Column("row", sa.String(32), primary_key=True),
+    sa.Column("stream", sa.String(32), nullable=False),
+    sa.Column("kustomer_id", sa.String(64), nullable=False),
+    sa.Column("version", sa.BigInteger),
+    sa.Index("target_kustomer_sources_stream", "org", "stream", "version"),
+    sa.Index("target_kustomer_sources_object", "org", "kustomer_id"),
+)
+"""The rows of the sources (their digests), what they made, and the version that sent them last."""
+
+MAX_TERMS = 400
+"""Values in one statement; SQLite's limit was 999 for long."""
+
+_MIGRATIONS: Mapping[int, Callable[[sa.Connection], None]] = {
+    1: lambda _: None,  # only tables have come, which are made by themselves
+}
 """What makes tables of a version those of the next one."""
 
 

@@ -49,6 +49,7 @@ class Plan:
         default_region: The country of phone numbers where neither they nor the record name one.
         name: What tells this plan from every other one, in this and in other runs.
         read_columns: The columns on which anything that is sent depends.
+        row_columns: The columns that tell the source's rows apart.
     """
 
     columns: tuple[tuple[str, str | None], ...]
@@ -61,6 +62,11 @@ class Plan:
     default_region: str | None
     name: str
     read_columns: tuple[str, ...]
+    row_columns: tuple[str, ...]
+
+    def row_values(self, record: Mapping[str, Any]) -> list[object]:
+        """What tells the record's row from all others of its source."""
+        return [record.get(column, _NO_COLUMN) for column in self.row_columns]
 
     def read_values(self, record: Mapping[str, Any]) -> list[object]:
         """All that decides what becomes of a record, as its source sends it."""
@@ -158,16 +164,20 @@ def compile_plan(  # noqa: PLR0913 - all that a SCHEMA message and the settings 
     targeted = [(column, target) for column, target in placed if target is not None]
     check_targets(given, targeted)
     kinds = match_kinds(given, {target.attribute for _, target in targeted})
+    bearers = {name for kind in kinds for name in KEY_ATTRIBUTES[kind]}
     own_prefix = settings.company_external_id_prefix
     assembly = Assembly(
         given,
-        key_attributes={name for kind in kinds for name in KEY_ATTRIBUTES[kind]},
+        key_attributes=bearers,
         company_external_id_prefix=(
             company_external_id_prefix if own_prefix is None else own_prefix
         ),
     )
     region = settings.default_phone_region
     groups = assembly.groups(targeted)
+    keys = [
+        each.path[0] for group in groups if group.attribute in bearers for each in group.sources
+    ]
     paths = [source.path for group in groups for source in group.sources]
     countries = tuple(column.path for column in rules.countries)
     return Plan(
@@ -183,6 +193,7 @@ def compile_plan(  # noqa: PLR0913 - all that a SCHEMA message and the settings 
         default_region=region.upper() if region else None,
         name=_name(given, targeted, assembly),
         read_columns=tuple(dict.fromkeys(path[0] for path in (*paths, *countries))),
+        row_columns=tuple(dict.fromkeys(key_properties or keys)),
     )
 
 
