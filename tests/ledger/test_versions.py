@@ -7,14 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.support import COMPANIES, CUSTOMERS, TEXT, record, schema, state
+from target_kustomer.simulator import Simulator
+from tests.support import COMPANIES, CUSTOMERS, TEXT, Runner, record, schema, state, wait_until
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
-
-    from target_kustomer.simulator import Simulator
-    from tests.support import Runner
 
 PEOPLE = schema("customers", CUSTOMERS)
 FIRMS = schema("companies", COMPANIES)
@@ -24,6 +22,13 @@ V1, V2, V3 = 1_700_000_000_001, 1_700_000_000_002, 1_700_000_000_003
 @pytest.fixture
 def ledger(tmp_path: Path) -> dict[str, Any]:
     return {"ledger_url": f"sqlite:///{tmp_path / 'ledger.db'}", "on_delete": "delete"}
+
+
+@pytest.fixture
+def free(tmp_path: Path) -> Iterator[Runner]:
+    """Where what is deleted no longer holds its identifiers."""
+    with Simulator(deleted_keep_identifiers=False) as simulator:
+        yield Runner(simulator, tmp_path)
 
 
 def row(version: int | None, stream: str = "customers", **columns: Any) -> dict[str, Any]:
@@ -161,8 +166,7 @@ def test_a_killed_run_has_kept_what_its_state_covers(
     run(table(V1, range(6)), **ledger)
     with run.start(**ledger) as running:
         running.write([PEOPLE, *rows(V2, [0, 1, 2]), state("half")])
-        while "half" not in running.stdout:
-            assert not running.ended
+        wait_until(lambda: "half" in running.stdout)
         running.process.kill()
     run([PEOPLE, *rows(V2, [3]), activate(V2)], **ledger)
     assert there(simulator) == ["0", "1", "2", "3"]
@@ -249,10 +253,8 @@ def test_two_rows_of_one_customer_hold_him_both(
     assert [each.attributes["name"] for each in simulator.org.customers] == ["B"]
 
 
-def test_what_comes_back_is_created_anew(
-    start: Callable[..., Runner], ledger: dict[str, Any]
-) -> None:
-    run = start(deleted_keep_identifiers=False)
+def test_what_comes_back_is_created_anew(free: Runner, ledger: dict[str, Any]) -> None:
+    run = free
     run(table(V1, [1, 2]), **ledger)
     both = [*table(V2, [1]), *rows(V3, [2, 1]), activate(V3), state(V3)]
     result = run(both, **ledger)
@@ -274,13 +276,13 @@ def test_a_state_behind_waits_for_the_deletes(
 
 
 def test_deletes_that_a_dying_run_has_left_are_made_by_the_next_version(
-    start: Callable[..., Runner], ledger: dict[str, Any]
+    free: Runner, ledger: dict[str, Any]
 ) -> None:
-    run = start()
+    run = free
     run(table(V1, [1, 2, 3]), **ledger)
-    run.simulator.faults.add("500", method="DELETE", path_pattern="/bulk", times=None, nth=1)
+    fault = run.simulator.faults.add("500", method="DELETE", path_pattern="/bulk", times=None)
     run(table(V2, [1]), retry_deadline_seconds=0.3, **ledger)
-    run.simulator.faults._faults.clear()
+    fault.times = 0
     run(table(V3, [1]), **ledger)
     assert there(run.simulator) == ["1"]
 
@@ -306,9 +308,9 @@ def test_what_kustomer_refuses_to_delete_is_said(
 
 
 def test_customers_of_a_company_that_a_version_leaves_behind_lose_their_link(
-    start: Callable[..., Runner], ledger: dict[str, Any]
+    free: Runner, ledger: dict[str, Any]
 ) -> None:
-    run = start()
+    run = free
     workers = schema("customers", {"id": TEXT, "name": TEXT, "company_id": TEXT})
     run([*table(V1, ["a", "b"], "companies"), workers, row(None, id="1", company_id="a")], **ledger)
     left = [*table(V2, ["b"], "companies"), workers, row(None, id="1", company_id="b")]
