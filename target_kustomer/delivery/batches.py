@@ -94,6 +94,10 @@ class Stream:
     match_kinds: tuple[MatchKind, ...]
     trial: StreamTrial
 
+    def is_like(self, other: Stream) -> bool:
+        """Whether the two are different streams of one object."""
+        return self.object_type == other.object_type and self.name != other.name
+
 
 @dataclass(frozen=True, slots=True)
 class Activation:
@@ -119,6 +123,7 @@ class Batch:
         writes: Key values that the batch may write.
         reads: Key values of companies that its customers name.
         known_ids: The objects that its records mean, as far as the ledger knows.
+        deletes: Whether one of its records deletes.
         obscure: Whether it is not known of one of its records whose it is, or one deletes.
         activation: The version of its stream that has been sent whole; it has no records then.
         opened_at: When its first record came, in the clock's monotonic seconds.
@@ -134,6 +139,7 @@ class Batch:
     reads: set[Claim] = field(default_factory=set)
     known_ids: set[str] = field(default_factory=set)
     obscure: bool = False
+    deletes: bool = False
     activation: Activation | None = None
 
     def __len__(self) -> int:
@@ -142,9 +148,11 @@ class Batch:
     def goes_after(self, earlier: Batch) -> bool:
         """Whether this may delete what an earlier batch writes or names.
 
-        It may be a company that customers name, or, of a version, anything; who comes behind a
-        version waits for it too.
+        It may be a company that customers name, or what another stream knows by other keys, or, of
+        a version, anything; who comes behind a version waits for it too.
         """
         if self.activation or earlier.activation:
+            return True
+        if self.deletes and self.stream.is_like(earlier.stream):
             return True
         return ANY_COMPANY in self.writes and ANY_COMPANY in earlier.reads

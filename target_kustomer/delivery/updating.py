@@ -76,6 +76,9 @@ class Updating:
 
     def _is_known(self, work: Work) -> bool:
         """Read what Kustomer holds where it matters; False where it is another record's by now."""
+        if self._services.identities.is_gone(work.id or ""):
+            self._vanished(work)
+            return False
         if work.current or not self._must_read(work):
             return True
         work.current = self._services.identities.read(self._object, work.id or "")

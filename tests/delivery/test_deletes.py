@@ -321,6 +321,34 @@ def test_a_delete_and_an_update_that_share_no_key_go_in_stdins_order(
         assert result.counts() == {"updated": 3, "created": 1}
 
 
+@pytest.mark.parametrize("batch_size", [1, 100])
+def test_streams_that_know_one_customer_by_different_keys_go_in_stdins_order(
+    start: Callable[..., Runner], more: dict[str, Any], batch_size: int
+) -> None:
+    run = start(deleted_keep_identifiers=False, job_seconds=0.01, job_jitter_seconds=0.1)
+    add(run.simulator, "customers", externalId="b", emails=[{"email": "b@x.io"}])
+    result = run(
+        [
+            COLUMNS["customers"],
+            schema("leads", {"email": TEXT, "name": TEXT}, None),
+            record("customers", id="a", name="New", email="a@x.io"),
+            gone("leads", email="a@x.io"),
+            gone("customers", id="b"),
+            record("leads", email="b@x.io", name="Anew"),
+        ],
+        streams={
+            "customers": {"match_on": ["externalId"], **DELETES},
+            "leads": {"object": "customer", "match_on": ["email"], **DELETES},
+        },
+        batch_size_rows=batch_size,
+        **more,
+    )
+    assert result.counts() == {"created": 1, "updated": 1}
+    [left] = run.simulator.org.customers
+    assert left.attributes["name"] == "Anew"
+    assert result.counts("leads") == {"created": 1, "updated": 1}
+
+
 def test_what_deleted_records_still_hold_cannot_be_created_anew(
     simulator: Simulator, run: Runner, more: dict[str, Any]
 ) -> None:
