@@ -78,6 +78,8 @@ class Admission:
             )
         for warning in plan.warnings:
             logger.warning("%s", warning)
+        if stream.settings.on_delete == "delete" and not stream.settings.deletes:
+            logger.warning("mode create deletes nothing (on_delete) stream=%s", stream.name)
         links = {label for _, label in plan.columns if label and label.startswith("company.")}
         self._check_roles(stream, links=bool(links))
         self._check_external_ids(stream, plan.external_id_column)
@@ -96,6 +98,7 @@ class Admission:
             settings.mode,
             links=links,
             missing_company=settings.missing_company,
+            deletes=settings.deletes,
         )
         if missing := missing_roles(self._roles, needed):
             msg = f"stream {stream.name}: the api_key lacks {', '.join(missing)}"

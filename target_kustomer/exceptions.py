@@ -125,12 +125,14 @@ class RequestError(TargetKustomerError):
     Attributes:
         status: The HTTP status, where there was an answer.
         detail: The server's own text. It may hold personal data and never goes to a log.
+        after_lost: Whether an earlier try of the same request may have been taken.
     """
 
     def __init__(self, message: str, *, status: int | None = None, detail: str = "") -> None:
         super().__init__(message)
         self.status = status
         self.detail = detail
+        self.after_lost = False
 
 
 class RefusedError(RequestError):

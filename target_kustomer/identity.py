@@ -46,6 +46,7 @@ class Identities:
         self._waiting = waiting
         self._lock = threading.Lock()
         self._ids: Recent[str] = Recent()
+        self._gone: Recent[bool] = Recent()
         self._rosters: dict[ObjectType, Roster] = {
             each: Roster(each, kustomer, clock) for each in MATCH_KINDS
         }
@@ -65,7 +66,8 @@ class Identities:
         if sum(key.kind == keys[0].kind for key in keys) != 1:
             return None
         with self._lock:
-            return self._ids.get(object_type, keys[0].kind, keys[0].value)
+            known = self._ids.get(object_type, keys[0].kind, keys[0].value)
+            return None if self._gone.get(known) else known
 
     def remember(self, object_type: ObjectType, keys: Sequence[MatchKey], kustomer_id: str) -> None:
         """Keep the id of what bears the record's first key."""
@@ -79,6 +81,16 @@ class Identities:
         with self._lock:
             for key in keys:
                 self._ids.pop(object_type, key.kind, key.value)
+
+    def note_gone(self, kustomer_id: str) -> None:
+        """The object with this id is no more: no key means it."""
+        with self._lock:
+            self._gone.put(True, kustomer_id)  # noqa: FBT003
+
+    def is_gone(self, kustomer_id: str) -> bool:
+        """Whether this run knows that the object is no more."""
+        with self._lock:
+            return self._gone.get(kustomer_id) is not None
 
     # What has been read
 

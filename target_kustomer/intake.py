@@ -14,9 +14,12 @@ if TYPE_CHECKING:
     from target_kustomer.clock import Clock
     from target_kustomer.delivery.batches import Batch, Stream
     from target_kustomer.ledger.ledger import Ledger
-    from target_kustomer.models import JSON, MatchKey, ObjectType, SourceRecord
+    from target_kustomer.models import JSON, MatchKey, ObjectType, Origin, SourceRecord
 
 _MAX_AGE_SECONDS = 1.0
+
+_MAX_SENT = 5000
+"""So many rows are marked as sent again in one transaction."""
 
 _REJECTED_AT_STEP_SECONDS = 1.0
 """A rejects file tells times in whole seconds, cut off."""
@@ -45,6 +48,7 @@ class Taken:
         digest: What the ledger knows it by, where it may pass unchanged.
         deleted: Whether its source says that it is gone.
         rejected_at: When an earlier run rejected it, in UTC seconds since 1970.
+        origin: The row that it is, where that is followed.
     """
 
     preparer: Preparer
@@ -53,13 +57,15 @@ class Taken:
     digest: str | None = None
     deleted: bool = False
     rejected_at: float | None = None
+    origin: Origin | None = None
 
 
 class Intake:
     """Lets records through in stdin's order, and STATE between them.
 
     A record passes as unchanged only while nothing that is on its way can change it: no earlier
-    record of the same object, and none of which it is not known whose it is.
+    record of the same object, none of which it is not known whose it is, and no delete, after which
+    whoever names what was deleted is another one.
 
     Args:
         on_their_way: The batches that are not settled.
@@ -87,6 +93,7 @@ class Intake:
         self._clock = clock
         self._held: list[Taken | _State] = []
         self._held_since = 0.0
+        self._sent: dict[Origin, str | None] = {}
 
     def take(self, taken: Taken) -> None:
         """A record was read."""
@@ -100,7 +107,7 @@ class Intake:
         if self._held:
             self._hold(_State(state))
         else:
-            self._checkpoint(state)
+            self._acknowledge(state)
 
     def flush_aged(self, *, idle: bool = False) -> None:
         """Let through what has waited long enough; all of it while stdin is silent."""
@@ -112,8 +119,21 @@ class Intake:
         held, self._held = self._held, []
         if held and self.ledger is not None:
             _Passage(self.ledger, self._on_their_way(), held).let_through(
-                self._passed, self._checkpoint, self.stale
+                self._passed, self._acknowledge, self.stale, self._sent
             )
+            if len(self._sent) >= _MAX_SENT:
+                self.mark_sent()
+
+    def mark_sent(self) -> None:
+        """Tell the ledger which rows were sent again, whatever becomes of them."""
+        sent, self._sent = self._sent, {}
+        if self.ledger is not None:
+            self.ledger.sources.sent(sent)
+
+    def _acknowledge(self, state: JSON) -> None:
+        """A STATE passes: what came before is not sent a second time under its version."""
+        self.mark_sent()
+        self._checkpoint(state)
 
     def _hold(self, each: Taken | _State) -> None:
         if not self._held:
@@ -158,6 +178,7 @@ class _Passage:
         passed: Callable[[str, Verdict, int], None],
         checkpoint: Callable[[JSON], None],
         stale: Counter[str],
+        sent: dict[Origin, str | None],
     ) -> None:
         counts: Counter[tuple[str, Verdict]] = Counter()
         for index, each in enumerate(self._held):
@@ -166,10 +187,13 @@ class _Passage:
                 checkpoint(each.value)
                 continue
             stream = each.preparer.stream
+            passes = index not in self._stale and self._passes(index, each)
+            if each.origin:
+                sent[each.origin] = self._unchanged[each.digest or ""] if passes else None
             if index in self._stale:
                 stale[stream.name] += 1
                 counts[stream.name, Verdict.SKIPPED] += 1
-            elif self._passes(index, each):
+            elif passes:
                 creates = stream.settings.mode == "create"
                 counts[stream.name, Verdict.SKIPPED if creates else Verdict.UNCHANGED] += 1
             else:
@@ -189,7 +213,7 @@ class _Passage:
         prepared = self._prepared.get(index) or taken.preparer.prepare(taken)
         known = self._ids.get(index) or self._unchanged.get(taken.digest or "")
         if isinstance(prepared, PreparedRecord):
-            self._obscure |= known is None
+            self._obscure |= known is None or prepared.is_delete
             self._busy.update([known] if known else ())
         taken.preparer.pack(taken, prepared, known)
 

@@ -38,6 +38,7 @@ class Reason(str, Enum):
     DUPLICATE_IDENTIFIER = "duplicate_identifier"
     REFUSED = "refused"
     UNCONFIRMED = "unconfirmed"
+    DELETE_LIMIT = "delete_limit"
 
 
 class Verdict(str, Enum):
@@ -157,26 +158,50 @@ class SourceRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class Origin:
+    """The row of a source that a record is, in digests.
+
+    Attributes:
+        stream: Its stream.
+        row: The row, through all its versions.
+        version: The version of the table under which it was sent, where its tap tells.
+    """
+
+    stream: str
+    row: str
+    version: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class PreparedRecord:
     """A mapped record with its source and its match keys in ``match_on``'s order.
 
     Attributes:
         digest: What the ledger knows the record by, as its source sent it.
+        is_delete: Whether what the keys mean is to be deleted; nothing else is mapped then.
+        origin: The row that it is, where that is followed.
     """
 
     source: SourceRecord
     mapped: MappedRecord
     keys: tuple[MatchKey, ...]
     digest: str | None = None
+    is_delete: bool = False
+    origin: Origin | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """The verdict on one source record."""
+    """The verdict on one source record.
+
+    Attributes:
+        deleted: Whether its object was deleted, which counts as an update.
+    """
 
     source: SourceRecord
     verdict: Verdict
     rejection: Rejection | None = None
+    deleted: bool = False
 
 
 @dataclass(frozen=True, slots=True)

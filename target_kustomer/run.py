@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 from target_kustomer.admission import Admission
 from target_kustomer.checkpoints import Checkpoints, Tickets
 from target_kustomer.delivery.bulk import BulkJobs
+from target_kustomer.delivery.deleting import DeleteLimit
 from target_kustomer.delivery.deliver import BatchDelivery
 from target_kustomer.delivery.knowledge import Knowledge
 from target_kustomer.delivery.links import CompanyLinks
@@ -45,13 +46,13 @@ from target_kustomer.report.report import ReportFile
 from target_kustomer.settings import MAX_BULK_ITEMS
 from target_kustomer.settlement import Settlement
 from target_kustomer.summary import Omissions, Summary
+from target_kustomer.versions import Versions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from target_kustomer.clock import RunClock
     from target_kustomer.delivery.batches import Batch, Stream
-    from target_kustomer.kustomer.client import Exchange
     from target_kustomer.mapping.plan import Plan
     from target_kustomer.models import JSON, ObjectType
     from target_kustomer.reader import InterruptibleReader, Line
@@ -110,8 +111,6 @@ class Run:
         self.admission = Admission(settings, kustomer, lambda: self.interrupted)
         self._rejects = RejectsFile(Path(settings.rejects_dir), self._clock, settings.api_key)
         self._summary = Summary()
-        self._last_exchange: Exchange | None = None
-        self._client.on_exchange.append(self._exchanged)
         self._terminal: Terminal | None = None
         self._progress = Progress(self._standing, clock)
         self._emit_state = emit_state
@@ -129,7 +128,15 @@ class Run:
         traffic = Traffic(self._clock)
         bulk = BulkJobs(kustomer, lost, times, settings, traffic)
         self.links = CompanyLinks(identities, bulk, self._knowledge)
-        services = Services(kustomer, identities, self.links, bulk, lost, self._knowledge)
+        services = Services(
+            kustomer,
+            identities,
+            self.links,
+            bulk,
+            lost,
+            self._knowledge,
+            DeleteLimit(settings.max_deleted_records),
+        )
         self._pipeline = Pipeline(
             lambda flight: BatchDelivery(services, flight).deliver(),
             self._settlement.settle,
@@ -152,6 +159,13 @@ class Run:
             lambda state: self._settlement.checkpoint(state, self._tickets.next),
             batch_size,
             self._clock,
+        )
+        self.versions = Versions(
+            self.intake,
+            self._hand_over_all,
+            self._submit,
+            self._tickets.open,
+            deletes=settings.deletes,
         )
 
     # The start
@@ -248,6 +262,7 @@ class Run:
         """
         self.intake.flush()
         self.admission.admit(stream, plan)
+        self.versions.begin(stream, plan)
         if stream.name in self._streams:
             self.packer.flush_stream(stream.name)
         else:
@@ -349,8 +364,7 @@ class Run:
 
     def _flush(self) -> None:
         try:
-            self.intake.flush()
-            self.packer.flush()
+            self._hand_over_all()
         except StoppedError:
             return
 
@@ -408,6 +422,7 @@ class Run:
                 logger.info("%s stream=%s records=%d", word, stream, count)
         for stream, count in self.intake.stale.items():
             logger.info("skipped reason=stale stream=%s records=%d", stream, count)
+        self._summary.say_deleted()
         self.omissions.say()
         for reason, count in self._summary.reasons():
             logger.warning("rejected reason=%s records=%d", reason, count)
@@ -447,27 +462,27 @@ class Run:
         else:
             self._emit_state(state)
 
-    def _exchanged(self, exchange: Exchange) -> None:
-        if exchange.limit is not None:
-            self._last_exchange = exchange
-
     def _standing(self) -> Standing:
-        streams = tuple(self._streams)
-        last = self._last_exchange
+        streams, budget = tuple(self._streams), self._client.budget
         return Standing(
             at=self._clock.monotonic(),
             read={each: self.read_counts[each] for each in streams},
             verdicts={each: self._summary.verdicts(each) for each in streams},
-            requests=self._client.budget.sent,
-            waiting=self._client.budget.waiting,
-            limit=last.limit if last else None,
-            remaining=last.remaining if last else None,
+            requests=budget.sent,
+            waiting=budget.waiting,
+            limit=budget.limit,
+            remaining=budget.remaining,
         )
 
     def _waiting(self, object_type: ObjectType) -> int:
         """How many records of an object may have to be looked up yet."""
         batches = self._pipeline.unlocated
         return sum(len(each.records) for each in batches if each.stream.object_type == object_type)
+
+    def _hand_over_all(self) -> None:
+        self.intake.flush()
+        self.intake.mark_sent()
+        self.packer.flush()
 
     def _submit(self, batch: Batch) -> None:
         with self.phases.during("waiting_for_delivery"):

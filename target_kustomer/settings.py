@@ -439,6 +439,11 @@ class StreamSettings:
     undefined_attributes: UndefinedAttributes = "warn"
     on_delete: OnDelete = "ignore"
 
+    @property
+    def deletes(self) -> bool:
+        """Whether what the source has deleted goes: mode ``create`` leaves alone what is there."""
+        return self.on_delete == "delete" and self.mode != "create"
+
 
 @dataclass(frozen=True, slots=True)
 class Settings:
@@ -498,6 +503,11 @@ class Settings:
     def address(self) -> str:
         """The base URL as it may be shown: without a user and a password."""
         return _USERINFO.sub(r"\1", self.base_url)
+
+    @property
+    def deletes(self) -> bool:
+        """Whether any stream may delete."""
+        return any(each.deletes for each in (self.general, *self.streams.values()))
 
     def stream(self, name: str) -> StreamSettings:
         """The settings of the stream: an exact name wins, then the first glob, else none."""

@@ -141,7 +141,7 @@ class Settlement:
             self._rejects.write(rejected)
         self._summary.count(event.stream, event.outcomes)
         self._tell(event)
-        first_line = min(each.source.line_number for each in event.outcomes)
+        first_line = min((each.source.line_number for each in event.outcomes), default=0)
         self._checkpoints.confirm(event.ticket, first_line)
         self._rejects.forget_before(self._checkpoints.settled_lines)
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from singer_sdk.sinks import RecordSink
 from typing_extensions import override
 
-from target_kustomer.delivery.batches import Stream, StreamTrial
+from target_kustomer.delivery.batches import ANY_COMPANY, Stream, StreamTrial
 from target_kustomer.delivery.links import link_keys
 from target_kustomer.intake import Taken
 from target_kustomer.mapping.keys import known_keys, match_keys
@@ -124,33 +124,47 @@ class KustomerSink(UncheckedSink):
                 None if deleted else self._run.record_digest(self._plan, record),
                 deleted=deleted,
                 rejected_at=rejected_at(message.get("rejection")),
+                origin=None
+                if deleted
+                else self._run.versions.origin(
+                    self._stream, self._plan, record, message.get("version")
+                ),
             )
         )
 
+    @override
+    def activate_version(self, new_version: object) -> None:
+        """A version of the table has been sent whole."""
+        if self._stream.settings.deletes:
+            self._run.versions.activate(self._stream, self._plan, new_version)
+
     def prepare(self, taken: Taken) -> PreparedRecord | Outcome:
         """Map the record, or say at once what becomes of it."""
-        if taken.deleted:
+        if taken.deleted and not self._stream.settings.deletes:
             return Outcome(taken.source, Verdict.SKIPPED)
         self._note_unknown(taken.record)
-        mapped = self._plan.map_record(taken.record)
+        map_record = self._plan.map_keys if taken.deleted else self._plan.map_record
+        mapped = map_record(taken.record)
         if isinstance(mapped, Rejection):
             return Outcome(taken.source, Verdict.REJECTED, mapped)
         self._run.omissions.note(self.stream_name, mapped)
         keys = match_keys(mapped, self._plan.match_kinds)
         if not keys and self._stream.settings.mode != "create":
             return Outcome(taken.source, Verdict.REJECTED, _keyless(self._plan))
-        return PreparedRecord(taken.source, mapped, keys, taken.digest)
+        return PreparedRecord(taken.source, mapped, keys, taken.digest, taken.deleted, taken.origin)
 
     def pack(self, taken: Taken, prepared: PreparedRecord | Outcome, known_id: str | None) -> None:
         """Put the record into the stream's batch."""
         packer = self._run.packer
         if isinstance(prepared, Outcome):
-            rejected = prepared.verdict is Verdict.REJECTED
+            rejected = prepared.verdict is Verdict.REJECTED and not taken.deleted
             keys = self._rejected_keys(taken.record) if rejected else ()
             packer.add_decided(self._stream, prepared, keys)
         else:
-            claims = self._claims(prepared.mapped, prepared.keys)
-            packer.add(self._stream, prepared, *claims, known_id)
+            writes, reads = self._claims(prepared.mapped, prepared.keys)
+            if prepared.is_delete and self.object_type == "company":
+                writes.append(ANY_COMPANY)
+            packer.add(self._stream, prepared, writes, reads, known_id)
 
     @abc.abstractmethod
     def _claims(
@@ -184,8 +198,8 @@ class CustomerSink(KustomerSink):
         company: list[Claim] = [("company", key) for key in link_keys(mapped.link)]
         creates = self._stream.settings.missing_company == "create"
         if creates and not self._run.links.known(mapped.link):
-            return writes + company, []
-        return writes, company
+            return writes + company, [ANY_COMPANY]
+        return writes, [*company, ANY_COMPANY]
 
 
 class CompanySink(KustomerSink):

@@ -22,11 +22,13 @@ class Summary:
     def __init__(self) -> None:
         self._verdicts: dict[str, Counter[Verdict]] = defaultdict(Counter)
         self._reasons: Counter[Reason] = Counter()
+        self._deleted: Counter[str] = Counter()
 
     def count(self, stream: str, outcomes: Iterable[Outcome]) -> None:
         """Count a batch's verdicts."""
         for outcome in outcomes:
             self._verdicts[stream][outcome.verdict] += 1
+            self._deleted[stream] += outcome.deleted
             if outcome.rejection:
                 self._reasons[outcome.rejection.reason] += 1
 
@@ -50,6 +52,12 @@ class Summary:
     def reasons(self) -> list[tuple[str, int]]:
         """Reasons of rejection with their counts, the most frequent first."""
         return [(reason.value, count) for reason, count in self._reasons.most_common()]
+
+    def say_deleted(self) -> None:
+        """Log how many records deleted something; they count as updated."""
+        for stream, count in self._deleted.items():
+            if count:
+                logger.info("deleted stream=%s records=%d", stream, count)
 
     def lines(self, streams: Sequence[str], read: Counter[str]) -> list[str]:
         """One line for each stream, in the form that design 1.8 fixes."""

@@ -36,7 +36,13 @@ from target_kustomer.settings import (
     parse_environment,
     unknown_settings,
 )
-from target_kustomer.sinks import CompanySink, CustomerSink, IgnoredSink, UncheckedSink
+from target_kustomer.sinks import (
+    CompanySink,
+    CustomerSink,
+    IgnoredSink,
+    KustomerSink,
+    UncheckedSink,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -155,7 +161,12 @@ class TargetKustomer(Target):
 
     @override
     def _process_activate_version_message(self, message_dict: dict[str, Any]) -> None:
-        """Nothing to activate: a CRM holds no table versions."""
+        """What the table's former versions have left behind may have to go."""
+        for stream_map in self.mapper.stream_maps.get(message_dict["stream"], ()):
+            if self.sink_exists(stream_map.stream_alias):
+                sink = self.get_sink(stream_map.stream_alias)
+                if isinstance(sink, KustomerSink):
+                    sink.activate_version(message_dict.get("version"))
 
     @override
     def _write_state_message(self, state: dict[str, Any]) -> None:

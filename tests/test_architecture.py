@@ -23,6 +23,7 @@ ALLOWED: dict[str, set[str]] = {
     "run": {
         "reader",
         "intake",
+        "versions",
         "ledger",
         "admission",
         "delivery",
@@ -51,6 +52,7 @@ ALLOWED: dict[str, set[str]] = {
     "progress": {"models", "clock"},
     "terminal": {"models"},
     "delivery": {"ledger", "identity", "mapping", "kustomer", *BASE},
+    "versions": {"intake", "delivery", *BASE},
     "intake": {"ledger", *BASE},
     "ledger": {"mapping", *BASE},
     "identity": {"roster", "updates", "demand", "mapping", "kustomer", *BASE},
@@ -73,6 +75,7 @@ ALLOWED: dict[str, set[str]] = {
 TYPES_ONLY = {
     ("sinks", "target"),  # the SDK hands a sink its target
     ("settlement", "delivery"),  # it takes batches, and makes none
+    ("versions", "mapping"),  # it reads plans, and makes none
     ("intake", "delivery"),  # it looks at batches, and makes none
     ("report", "kustomer"),  # it is told of exchanges
     ("report", "delivery"),  # and of jobs

@@ -65,6 +65,7 @@ HOOKS: list[tuple[Any, str, str]] = [
         ),
     ),
     (RecordSink, "process_record", "(self, record: 'dict', context: 'dict') -> 'None'"),
+    (RecordSink, "activate_version", "(self, new_version: 'int') -> 'None'"),
     (RecordSink, "get_validator", "(self) -> 'BaseJSONSchemaValidator | None'"),
     # reader
     (GenericSingerReader, "deserialize_json", "(self, line: '_RT') -> 'dict'"),

@@ -7,19 +7,17 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from target_kustomer.exceptions import ConfigurationError
+from target_kustomer.models import MatchKey
 
 if TYPE_CHECKING:
-    from target_kustomer.models import (
-        MatchKey,
-        MatchKind,
-        ObjectType,
-        Outcome,
-        PreparedRecord,
-    )
+    from target_kustomer.models import MatchKind, ObjectType, Outcome, PreparedRecord
     from target_kustomer.settings import StreamSettings
 
-Claim = tuple["ObjectType", "MatchKey"]
+Claim = tuple["ObjectType", MatchKey]
 """A key value of an object, by which batches keep out of each other's way."""
+
+ANY_COMPANY: Claim = ("company", MatchKey("id", ""))
+"""Read by all who name a company, written by deletes of one: it may be named by any of its keys."""
 
 SYSTEMATIC_RECORDS = 100
 """So many first records of a stream refused as whole requests: the fault is not theirs."""
@@ -96,6 +94,22 @@ class Stream:
     match_kinds: tuple[MatchKind, ...]
     trial: StreamTrial
 
+    def is_like(self, other: Stream) -> bool:
+        """Whether the two are different streams of one object."""
+        return self.object_type == other.object_type and self.name != other.name
+
+
+@dataclass(frozen=True, slots=True)
+class Activation:
+    """A version of a stream's table has been sent whole.
+
+    Attributes:
+        stream: The stream's digest.
+    """
+
+    stream: str
+    version: int
+
 
 @dataclass(slots=True, eq=False)
 class Batch:
@@ -109,13 +123,15 @@ class Batch:
         writes: Key values that the batch may write.
         reads: Key values of companies that its customers name.
         known_ids: The objects that its records mean, as far as the ledger knows.
-        obscure: Whether it is not known of one of its records whose it is.
+        deletes: Whether one of its records deletes.
+        obscure: Whether it is not known of one of its records whose it is, or one deletes.
+        activation: The version of its stream that has been sent whole; it has no records then.
         opened_at: When its first record came, in the clock's monotonic seconds.
     """
 
     ticket: int
     stream: Stream
-    opened_at: float
+    opened_at: float = 0.0
     records: list[PreparedRecord] = field(default_factory=list)
     decided: list[Outcome] = field(default_factory=list)
     rejected_keys: list[MatchKey] = field(default_factory=list)
@@ -123,6 +139,20 @@ class Batch:
     reads: set[Claim] = field(default_factory=set)
     known_ids: set[str] = field(default_factory=set)
     obscure: bool = False
+    deletes: bool = False
+    activation: Activation | None = None
 
     def __len__(self) -> int:
         return len(self.records) + len(self.decided)
+
+    def goes_after(self, earlier: Batch) -> bool:
+        """Whether this may delete what an earlier batch writes or names.
+
+        It may be a company that customers name, or what another stream knows by other keys, or, of
+        a version, anything; who comes behind a version waits for it too.
+        """
+        if self.activation or earlier.activation:
+            return True
+        if self.deletes and self.stream.is_like(earlier.stream):
+            return True
+        return ANY_COMPANY in self.writes and ANY_COMPANY in earlier.reads

@@ -17,9 +17,10 @@ from target_kustomer.delivery.results import (
     accounted,
     all_completed,
     completed_at,
+    read_deleted,
     read_results,
 )
-from target_kustomer.delivery.sharing import Kind, Sharing, Verb
+from target_kustomer.delivery.sharing import Kind, Sharing
 from target_kustomer.delivery.split import split_in_halves
 from target_kustomer.exceptions import (
     LostAnswerError,
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
     from target_kustomer.delivery.lost import LostAnswers
     from target_kustomer.delivery.polling import JobTimes
     from target_kustomer.delivery.sharing import Item, Shared
-    from target_kustomer.delivery.traffic import Traffic
+    from target_kustomer.delivery.traffic import Traffic, Verb
     from target_kustomer.kustomer.endpoints import Kustomer, SubmittedJob
     from target_kustomer.models import Attributes, ObjectType
     from target_kustomer.settings import Settings
@@ -50,10 +51,16 @@ _SLOT_POLL_SECONDS = 0.1
 
 @dataclass(frozen=True, slots=True)
 class _Piece:
-    """Items that go in one request, and since when an answer has been missing."""
+    """Items that go in one request.
+
+    Attributes:
+        lost_since: Since when an answer to it has been missing.
+        after_lost: Whether an earlier, unanswered try may have done the same.
+    """
 
     items: Sequence[Item]
     lost_since: float | None = None
+    after_lost: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,19 +107,19 @@ class BulkJobs:
         payloads: Sequence[Attributes],
         trial: StreamTrial | None = None,
     ) -> list[ItemResult]:
-        """Create or update all payloads; the result of each, in their order.
+        """Create, update or delete all payloads; the result of each, in their order.
 
         Args:
-            verb: What to do.
+            verb: What to do; only customers have a delete of their own.
             object_type: What the payloads are.
-            payloads: Attributes as they are sent; for an update with ``id``.
+            payloads: Attributes as they are sent, but for a create with ``id``.
             trial: The stream's, which is told when Kustomer takes a request.
 
         Raises:
             UnreachableError: A job did not end, or no answer came, within the deadlines.
             AccessError: The key or its roles are refused.
         """
-        if verb == "update":
+        if verb != "create":
             self._lost_answers.outlast(payload["id"] for payload in payloads)
         call = self._sharing.join(Kind(verb, object_type, trial), payloads)
         with self._traffic.doing(call.doing):
@@ -156,10 +163,15 @@ class BulkJobs:
                 run.kind.verb,
                 run.kind.object_type,
                 [{**item.payload, "_clientRef": str(n)} for n, item in enumerate(piece.items)],
-                repeatable=run.kind.verb == "update" or self._resendable(run, piece),
+                repeatable=run.kind.verb != "create" or self._resendable(run, piece),
             )
         except RefusedError as error:
             self._slots.release()
+            run.refuse(piece, error)
+        except NotFoundError as error:
+            self._slots.release()
+            if run.kind.verb != "delete":
+                raise
             run.refuse(piece, error)
         except LostAnswerError as error:
             self._slots.release()
@@ -169,7 +181,8 @@ class BulkJobs:
             raise
         else:
             run.accepted()
-            after_lost = submitted.after_lost or piece.lost_since is not None
+            lost = piece.after_lost or piece.lost_since is not None
+            after_lost = submitted.after_lost or lost
             now = self._clock.monotonic()
             run.jobs.append(_Job(piece.items, submitted, now, after_lost))
 
@@ -208,8 +221,12 @@ class BulkJobs:
             batches = self._await(run.kind, job)
         finally:
             self._slots.release()
-        refs = [str(number) for number in range(len(job.items))]
-        results = read_results(batches, refs, after_lost=job.after_lost)
+        if run.kind.verb == "delete":
+            ids = [item.payload["id"] for item in job.items]
+            results = read_deleted(batches, ids, after_lost=job.after_lost)
+        else:
+            refs = [str(number) for number in range(len(job.items))]
+            results = read_results(batches, refs, after_lost=job.after_lost)
         for item, result in zip(job.items, results, strict=True):
             item.result = _masked(result, item, job.items)
         if run.kind.verb == "update" and job.after_lost:
@@ -269,17 +286,23 @@ class _Run:
         if self.kind.trial:
             self.kind.trial.accepted.set()
 
-    def refuse(self, piece: _Piece, error: RefusedError) -> None:
+    def refuse(self, piece: _Piece, error: RefusedError | NotFoundError) -> None:
         """Halve what was refused as a whole, until the culprits stand alone."""
+        missing = isinstance(error, NotFoundError)
+        after_lost = piece.after_lost or error.after_lost
         if len(piece.items) == 1:
+            duplicate = isinstance(error, RefusedError) and error.duplicate
             piece.items[0].result = ItemResult(
-                ItemState.DUPLICATE if error.duplicate else ItemState.REFUSED,
+                ItemState.DUPLICATE if duplicate else ItemState.REFUSED,
                 detail=error.detail,
-                status=error.status,
+                status=None if missing else error.status,
+                after_lost=after_lost,
             )
-        elif error.status in _SPLITTABLE:
+        elif missing or error.status in _SPLITTABLE:
             halves = split_in_halves(piece.items)
-            self.pending.extendleft(_Piece(half, piece.lost_since) for half in reversed(halves))
+            self.pending.extendleft(
+                _Piece(half, piece.lost_since, after_lost) for half in reversed(halves)
+            )
         else:
             msg = f"Kustomer answered HTTP {error.status} to a {error}, which no setting mends"
             raise UnreachableError(msg) from error

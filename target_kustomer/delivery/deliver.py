@@ -1,4 +1,4 @@
-"""Delivers one batch, wave after wave: who is it, and is it created or updated (design 1.6)."""
+"""Delivers one batch, wave after wave: who is it, and what becomes of it (design 1.6)."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from functools import reduce
 from typing import TYPE_CHECKING
 
 from target_kustomer.delivery.creating import Creating
+from target_kustomer.delivery.deleting import Deleting
 from target_kustomer.delivery.updating import Updating
 from target_kustomer.delivery.verdicts import Verdicts, link_parts
 from target_kustomer.delivery.work import Delivery, Services, Work
@@ -37,6 +38,7 @@ class BatchDelivery:
         self._trial = flight.batch.stream.trial
         self._creating = Creating(self._delivery)
         self._updating = Updating(self._delivery)
+        self._deleting = Deleting(self._delivery)
 
     def deliver(self) -> list[Outcome]:
         """A verdict for each record of the batch.
@@ -45,6 +47,9 @@ class BatchDelivery:
             UnreachableError, AccessError, StoppedError: See the client; the batch has no verdicts.
         """
         batch = self._delivery.flight.batch
+        if batch.activation:
+            self._deleting.delete_left_behind(batch.activation)
+            return []
         waves = deque(self._services.knowledge.waves(batch.stream, batch.records))
         while waves:
             self._verdicts.again = []
@@ -75,14 +80,26 @@ class BatchDelivery:
         works = [work for work in located if work.identity.records]
         found = [work for work in works if work.id]
         found += self._creating.create([work for work in works if not work.id])
-        found.sort(key=lambda work: work.identity.ordinal)
-        self._updating.update(found, last=last)
+        apart = self._one_each(found)
+        deletes = self._deleting.claim([work for work in apart if work.identity.is_delete])
+        self._updating.update([work for work in apart if not work.identity.is_delete], last=last)
+        self._deleting.delete(deletes)
+
+    def _one_each(self, works: Sequence[Work]) -> list[Work]:
+        """The first work on each object; those after it go again, in stdin's order."""
+        first: dict[str | None, Work] = {}
+        for work in sorted(works, key=lambda work: work.identity.ordinal):
+            if first.setdefault(work.id, work) is not work:
+                self._verdicts.again.append([work.identity])
+        return list(first.values())
 
     def _known_ids(self, identities: Sequence[Identity]) -> list[str | None]:
         """The ids that the ledger or this run knows, of keys that can be trusted."""
         told = self._services.knowledge.ids(self._object, [each.keys for each in identities])
         return [
-            (None if identity.relocated else known_id) or self._remembered(identity)
+            None
+            if identity.is_delete  # what is to be deleted is always looked for
+            else (None if identity.relocated else known_id) or self._remembered(identity)
             for identity, known_id in zip(identities, told, strict=True)
         ]
 
@@ -103,7 +120,8 @@ class BatchDelivery:
         if not self._must_look(identity):
             return Work(identity)
         found = self._services.identities.find(self._object, keys, identity.external_id)
-        self._trial.note_met(1, found is not None)
+        if not identity.is_delete:
+            self._trial.note_met(1, found is not None)
         if isinstance(found, Rejection):
             self._verdicts.refuse(identity, found)
             return None
@@ -118,6 +136,7 @@ class BatchDelivery:
         """
         return bool(identity.keys) and (
             self._object == "company"
+            or identity.is_delete
             or self._settings.mode == "update"
             or identity.relocated
             or self._services.identities.knows_all(self._object)
@@ -126,6 +145,10 @@ class BatchDelivery:
         )
 
     def _not_met(self, identity: Identity) -> Work | None:
+        if identity.is_delete:
+            self._services.knowledge.forget_gone(self._object, (), identity.keys, done=True)
+            self._verdicts.decide(identity.records, Verdict.SKIPPED)
+            return None
         if self._settings.mode != "update":
             return Work(identity, sought=True)
         looked_for = set(identity.keys)
@@ -192,6 +215,8 @@ class BatchDelivery:
         batch, links = self._delivery.flight.batch, self._services.links
         verdicts = {each.source.ordinal: each.verdict for each in self._verdicts.outcomes}
         for record in batch.records:
+            if record.is_delete:
+                continue
             keys = known_keys("company", record.mapped.id or "", record.mapped.attributes)
             verdict = verdicts[record.source.ordinal]
             if verdict is Verdict.REJECTED:

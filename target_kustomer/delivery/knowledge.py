@@ -21,7 +21,14 @@ if TYPE_CHECKING:
     from target_kustomer.delivery.work import Work
     from target_kustomer.kustomer.endpoints import Resource
     from target_kustomer.ledger.ledger import Ledger
-    from target_kustomer.models import JSON, Attributes, MatchKey, ObjectType, PreparedRecord
+    from target_kustomer.models import (
+        JSON,
+        Attributes,
+        MatchKey,
+        ObjectType,
+        Origin,
+        PreparedRecord,
+    )
     from target_kustomer.settings import Lists, StreamSettings
 
 
@@ -91,6 +98,7 @@ class Knowledge:
                         known_keys(stream.object_type, kustomer_id, work.wanted),
                         work.digests or self._digests(stream, work, kustomer_id, work.wanted),
                         _record(stream, work),
+                        _origins(work),
                     )
                     for work, kustomer_id in written.items()
                 ]
@@ -102,7 +110,10 @@ class Knowledge:
             return
         keys, record = first_keys(work.identity.keys), _record(stream, work)
         compared = work.digests if work.current else {}
-        self.ledger.confirm([Confirmation(stream.object_type, work.id, keys, (), compared, record)])
+        origins = _origins(work)
+        self.ledger.confirm(
+            [Confirmation(stream.object_type, work.id, keys, (), compared, record, origins)]
+        )
 
     def release(self, stream: Stream, works: Sequence[Work]) -> None:
         """No write of these works is on its way any more; what they hold is not known."""
@@ -151,6 +162,18 @@ class Knowledge:
         """Kustomer knows no such object any more, or it is another record's."""
         if self.ledger is not None:
             self.ledger.forget(kustomer_id)
+
+    def forget_gone(
+        self,
+        object_type: ObjectType,
+        ids: Sequence[str],
+        keys: Sequence[MatchKey] = (),
+        *,
+        done: bool = False,
+    ) -> None:
+        """These objects, and what these keys mean, are about to go, or have gone (``done``)."""
+        if self.ledger is not None and (ids or keys):
+            self.ledger.forget_gone(object_type, ids, keys, done=done)
 
     # What Kustomer lists, as :class:`~target_kustomer.updates.Memory` has it
 
@@ -239,6 +262,10 @@ def _sighting(object_type: ObjectType, resource: Resource) -> Sighting:
         [each for each in (held.get("externalId"), *further) if each],
         {name: as_sent(name, held[name]) for name in held if list_of(object_type, name)},
     )
+
+
+def _origins(work: Work) -> list[Origin]:
+    return [record.origin for record in work.identity.records if record.origin]
 
 
 def _record(stream: Stream, work: Work) -> str | None:

@@ -6,6 +6,7 @@ import threading
 from typing import TYPE_CHECKING
 
 from target_kustomer.delivery.results import ItemResult, ItemState
+from target_kustomer.exceptions import AccessError
 from target_kustomer.kustomer.endpoints import Resource
 from target_kustomer.mapping.keys import name_key, normalise_name
 from target_kustomer.models import CompanyLink, MatchKey, Reason, Rejection
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from target_kustomer.delivery.knowledge import Knowledge
     from target_kustomer.identity import Identities
     from target_kustomer.settings import MissingCompany
+
+_FORBIDDEN = 403
 
 Linked = str | Rejection | None
 """The company's id, why there is none, or None for a customer without the link."""
@@ -37,7 +40,6 @@ class CompanyLinks:
         self._rejected: Recent[MatchKey] = Recent()
         self._missed: Recent[int] = Recent()
         self._told_by_ledger: Recent[str] = Recent()
-        self._gone: Recent[str] = Recent()
         self.replayable = 0
         """Customers rejected for a company that has come since: a replay would link them."""
 
@@ -78,15 +80,25 @@ class CompanyLinks:
             self._identities.expect("company", 0, unknown)
         return {link: self._find(link) for link in distinct}
 
-    def is_gone(self, company_id: str | None) -> bool:
-        """Whether a company that the ledger told of is there no more; it is forgotten then."""
-        if not company_id or not self._told_by_ledger.pop(company_id):
+    def is_gone(self, company_id: str | None, *, kept: bool = False) -> bool:
+        """Whether a company is there no more, as far as that may be; it is forgotten then.
+
+        Args:
+            company_id: The company, which the ledger may have told of.
+            kept: Whether it is the one that a customer had.
+        """
+        if not company_id or not (self._told_by_ledger.pop(company_id) or kept):
             return False
-        if self._identities.read("company", company_id):
+        try:
+            there = self._identities.read("company", company_id)
+        except AccessError as error:
+            if error.status != _FORBIDDEN:
+                raise
+            return False
+        if there:
             return False
         self._knowledge.forget(company_id)
-        with self._lock:
-            self._gone.put(company_id, company_id)
+        self._identities.note_gone(company_id)
         return True
 
     def _ask_ledger(self, links: Sequence[CompanyLink]) -> None:
@@ -117,13 +129,13 @@ class CompanyLinks:
         """The id that this run has found for the link, or has itself written."""
         keys = link_keys(link)
         remembered = self._identities.remembered("company", keys)
-        if remembered and self._gone.get(remembered):
-            return None
         if remembered and keys[0].kind != "name":
             return remembered
         with self._lock:
             company_id = remembered or self._ids.get(link.id, link.external_id, link.name)
-            return company_id if company_id and self._means(link.name or "", company_id) else None
+            if not company_id or self._identities.is_gone(company_id):
+                return None
+            return company_id if self._means(link.name or "", company_id) else None
 
     def _means(self, name: str, company_id: str) -> bool:
         """Whether a company that was found by its name still is the only one of that name."""

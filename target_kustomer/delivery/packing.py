@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from target_kustomer.delivery.batches import Batch, Claim, Stream
+from target_kustomer.delivery.batches import ANY_COMPANY, Batch, Claim, Stream
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -78,10 +78,11 @@ class Packer:
             reads: Key values of the company that it names.
             known_id: The object that it means, where the ledger knows.
         """
-        opened = self._in_order(stream, set(writes), set(reads))
+        opened = self._in_order(stream, set(writes), set(reads), deletes=record.is_delete)
         opened.batch.records.append(record)
+        opened.batch.deletes |= record.is_delete
         opened.batch.known_ids.update([known_id] if known_id else ())
-        opened.batch.obscure |= known_id is None
+        opened.batch.obscure |= known_id is None or record.is_delete
         self._flush_if_full(opened)
 
     def add_decided(
@@ -124,11 +125,22 @@ class Packer:
         """The batches that still fill."""
         return [opened.batch for opened in self._open.values()]
 
-    def _in_order(self, stream: Stream, writes: set[Claim], reads: set[Claim]) -> _Open:
-        """The stream's open batch, behind all others that hold one of these key values."""
+    def _in_order(
+        self, stream: Stream, writes: set[Claim], reads: set[Claim], *, deletes: bool = False
+    ) -> _Open:
+        """The stream's open batch, behind all others that hold one of these key values.
+
+        A record and a delete of two streams may mean one object by different keys.
+        """
         opened = self._open.get(stream.name) or self._begin(stream)
         others = [other for other in self._open.values() if other is not opened]
-        before = [other for other in others if other.shares(writes | reads)]
+        before = [
+            other
+            for other in others
+            if other.shares(writes | reads)
+            or (ANY_COMPANY in writes and ANY_COMPANY in other.batch.reads)
+            or ((deletes or other.batch.deletes) and other.batch.stream.is_like(stream))
+        ]
         if opened.shares(writes):
             # Records that share nothing may be one through an earlier one of this batch.
             before += [

@@ -201,6 +201,7 @@ class Pipeline:
                 for claim in (*batch.writes, *batch.reads)
                 if (flight := self._writers.get(claim))
             }
+            after |= {id(each): each for each in self._flying if batch.goes_after(each.batch)}
             flight = Flight(batch, after.values(), self._flying, self._traffic)
             self._flying.append(flight)
             self._waiting.append(flight)

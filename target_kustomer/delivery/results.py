@@ -82,6 +82,15 @@ def read_results(batches: Batches, refs: Sequence[str], *, after_lost: bool) -> 
     return [_item_result(told.get(ref), after_lost=after_lost) for ref in refs]
 
 
+def read_deleted(batches: Batches, ids: Sequence[str], *, after_lost: bool) -> list[ItemResult]:
+    """The same of a delete, whose items have no reference but their ids [API §2.3]."""
+    told = {each for batch in batches for each in _attributes(batch).get("objectIds") or ()}
+    failed = any(_attributes(batch).get("failureCount") for batch in batches)
+    untold = ItemResult(ItemState.REFUSED if failed else ItemState.UNKNOWN, after_lost=after_lost)
+    all_done = _all_succeeded(batches, len(ids))
+    return [ItemResult(ItemState.DONE) if all_done or each in told else untold for each in ids]
+
+
 def _item_result(result: Mapping[str, Any] | None, *, after_lost: bool) -> ItemResult:
     if result is None:
         return ItemResult(ItemState.UNKNOWN, after_lost=after_lost)

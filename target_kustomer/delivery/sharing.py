@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from target_kustomer.delivery.split import Fill
-from target_kustomer.delivery.traffic import LINGER_SECONDS
+from target_kustomer.delivery.traffic import LINGER_SECONDS, Verb
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from target_kustomer.delivery.results import ItemResult
     from target_kustomer.delivery.traffic import Doing, Traffic
     from target_kustomer.models import Attributes, ObjectType
-
-Verb = Literal["create", "update"]
 
 _LOOK_SECONDS = 0.02
 _POLL_SECONDS = 0.1

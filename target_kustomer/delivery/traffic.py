@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import threading
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, get_args
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sized
 
     from target_kustomer.clock import Clock
 
-Doing = Literal["resolving", "create", "update", "idle", "resting"]
+Verb = Literal["create", "update", "delete"]
+"""What a job does; a batch does one after the other, in this order."""
+
+Doing = Literal["resolving", "idle", "resting"] | Verb
 """A worker makes its batch ready, has part of it in a job, has no batch, or waits for another."""
+
+_VERBS: tuple[Verb, ...] = get_args(Verb)
 
 LINGER_SECONDS = 2.0
 """So long at most a request waits for more items, since STATE waits with it."""
@@ -72,17 +77,18 @@ class Traffic:
         with self.doing(lambda: "resolving" if over() else "resting"):
             yield
 
-    def could_add(self, verb: Literal["create", "update"]) -> bool:
-        """Whether a batch could soon have something to create or update, as far as can be told.
+    def could_add(self, verb: Verb) -> bool:
+        """Whether a batch could soon have something to do this to, as far as can be told.
 
         One that is being resolved could; so could one that waits for its creates have updates, and
         one that is to come have anything, where there is a worker for it.
         """
         with self._lock:
             doing = {what() for what in self._workers.values()}
-        if "resolving" in doing or (verb == "update" and "create" in doing):
+        before = _VERBS[: _VERBS.index(verb)]
+        if "resolving" in doing or not doing.isdisjoint(before):
             return True
-        return self._more_to_come() and not doing.isdisjoint({"create", "update", "idle"})
+        return self._more_to_come() and not doing.isdisjoint({*_VERBS, "idle"})
 
     def _more_to_come(self) -> bool:
         since = self.clock.monotonic() - self._arrived_at

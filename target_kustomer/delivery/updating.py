@@ -44,7 +44,7 @@ class Updating:
         """Update; each work gets its verdicts, or goes again.
 
         Args:
-            works: Identities whose Kustomer id is known.
+            works: Identities whose Kustomer id is known, each another one.
             last: Whether no later wave of the batch will update anything.
         """
         listed = self._compare(works)
@@ -60,15 +60,10 @@ class Updating:
         for work in again:
             work.current = None
         self._compare(again)
-        current: dict[str, Work] = {}
-        for work in known:
-            if work.id in current:
-                self._verdicts.again.append([work.identity])
-            elif work.id and self._is_known(work):
-                current[work.id] = work
+        current = [work for work in known if self._is_known(work)]
         if last and not self._verdicts.again:
             self._delivery.flight.located()
-        prepared = [work for work in current.values() if self._prepare_update(work)]
+        prepared = [work for work in current if self._prepare_update(work)]
         singly: list[Work] = []
         bulk: list[Work] = []
         for work in prepared:
@@ -100,6 +95,9 @@ class Updating:
 
     def _is_known(self, work: Work) -> bool:
         """Read what Kustomer holds where it matters; False where it is another record's by now."""
+        if self._services.identities.is_gone(work.id or ""):
+            self._vanished(work)
+            return False
         if work.current or not self._must_read(work):
             return True
         work.current = self._services.identities.read(self._object, work.id or "")
@@ -149,7 +147,8 @@ class Updating:
             return False
         company_id = work.current.company_id if work.current else work.held.company
         if company_id and self._keeps_company(work):
-            work.attributes["company"] = company_id
+            gone = self._services.identities.is_gone(company_id)
+            work.attributes["company"] = None if gone else company_id
         return self._merge_lists(work)
 
     def _leave_missing(self, work: Work) -> None:
@@ -193,8 +192,7 @@ class Updating:
             self._vanished(work)
         except RefusedError as error:
             state = ItemState.DUPLICATE if error.duplicate else ItemState.REFUSED
-            result = ItemResult(state, detail=error.detail, status=error.status)
-            self._verdicts.refuse(work.identity, refusal(result))
+            self._refused(work, ItemResult(state, detail=error.detail, status=error.status))
         else:
             self._decide_updated(work)
 
@@ -202,7 +200,7 @@ class Updating:
         if result.state is ItemState.DONE:
             self._decide_updated(work)
         elif result.state is ItemState.DUPLICATE or result.status:
-            self._verdicts.refuse(work.identity, refusal(result))
+            self._refused(work, result)
         else:
             self._after_failed_update(work, result)
 
@@ -214,11 +212,17 @@ class Updating:
         elif result.state is ItemState.REFUSED and _kept_another_company(work, resource):
             self._verdicts.again.append([work.identity])
         elif result.state is ItemState.REFUSED:
-            self._delivery.refuse(work, result, work.attributes.get("company"))
+            self._refused(work, result)
         elif bears(self._object, resource, work.attributes):
             self._decide_updated(work)
         else:
             self._verdicts.refuse(work.identity, unconfirmed())
+
+    def _refused(self, work: Work, result: ItemResult) -> None:
+        if result.state is ItemState.DUPLICATE:
+            self._verdicts.refuse(work.identity, refusal(result))
+        else:
+            self._delivery.refuse(work, result, work.attributes.get("company"))
 
     def _decide_updated(self, work: Work) -> None:
         self._delivery.written(work, work.id)

@@ -34,9 +34,11 @@ class Verdicts:
         self.again: list[list[Identity]] = []
         self._batch = batch
 
-    def decide(self, records: Sequence[PreparedRecord], verdict: Verdict) -> None:
+    def decide(
+        self, records: Sequence[PreparedRecord], verdict: Verdict, *, deleted: bool = False
+    ) -> None:
         """All these records have this verdict."""
-        self.outcomes += [Outcome(record.source, verdict) for record in records]
+        self.outcomes += [Outcome(record.source, verdict, deleted=deleted) for record in records]
 
     def refuse(self, identity: Identity, rejection: Rejection) -> None:
         """Reject a record; records that were sent as one are sent again, one by one."""

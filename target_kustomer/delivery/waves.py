@@ -36,6 +36,11 @@ class Identity:
         return self.records[0].source.ordinal
 
     @property
+    def is_delete(self) -> bool:
+        """Whether it is to be deleted; such a record is always alone."""
+        return self.records[0].is_delete
+
+    @property
     def keys(self) -> tuple[MatchKey, ...]:
         """The keys of the first record, which decide for all, in match_on's order."""
         return self.records[0].keys
@@ -73,6 +78,8 @@ class _Placed:
 
     def takes(self, record: PreparedRecord, *, one_source: bool) -> bool:
         """Whether the record goes together with these."""
+        if record.is_delete or self.identity.is_delete:
+            return False
         known = first_keys(record.keys) == first_keys(self.identity.keys)
         return self.is_found_by(record) and (known or not one_source)
 

@@ -15,12 +15,13 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from target_kustomer.delivery.bulk import BulkJobs
+    from target_kustomer.delivery.deleting import DeleteLimit
     from target_kustomer.delivery.knowledge import Knowledge
     from target_kustomer.delivery.links import CompanyLinks
     from target_kustomer.delivery.lost import LostAnswers
     from target_kustomer.delivery.pipeline import Flight
     from target_kustomer.delivery.results import ItemResult
-    from target_kustomer.delivery.sharing import Verb
+    from target_kustomer.delivery.traffic import Verb
     from target_kustomer.delivery.verdicts import Verdicts
     from target_kustomer.delivery.waves import Identity
     from target_kustomer.identity import Identities
@@ -40,6 +41,7 @@ class Services:
     bulk: BulkJobs
     lost_answers: LostAnswers
     knowledge: Knowledge
+    delete_limit: DeleteLimit
 
 
 @dataclass(slots=True, eq=False)
@@ -99,7 +101,7 @@ class Delivery:
         results = self.services.bulk.run(verb, self.object_type, payloads, trial)
         trial.refuse(sum(result.status is not None for result in results))
         for payload, result in zip(payloads, results, strict=True):
-            if verb == "update" or result.may_be_written:
+            if verb != "create" or result.may_be_written:
                 self.note_written(payload, payload.get("id") or result.id)
         return results
 
@@ -146,7 +148,7 @@ class Delivery:
 
     def refuse(self, work: Work, result: ItemResult, company_id: str | None) -> None:
         """Kustomer refuses the item; it goes again where only its company is no longer there."""
-        if self.services.links.is_gone(company_id):
+        if self.services.links.is_gone(company_id, kept="company" not in work.wanted):
             self.verdicts.again.append([work.identity])
         else:
             self.verdicts.refuse(work.identity, refusal(result))

@@ -17,6 +17,7 @@ from target_kustomer.exceptions import (
     LostAnswerError,
     NotFoundError,
     RefusedError,
+    RequestError,
     UnreachableError,
 )
 from target_kustomer.kustomer.budget import Budget
@@ -220,6 +221,9 @@ class Client:
                 f"{self._deadline_seconds:g} s"
             )
             raise UnreachableError(msg, status=error.status, mend=_UNREACHABLE) from error
+        except RequestError as error:
+            error.after_lost = tries.lost
+            raise
         return Answer(body, tries.lost)
 
     def _try(self, request: Request, tries: _Tries) -> Any:

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 _PATHS: dict[ObjectType, str] = {"customer": "/customers", "company": "/companies"}
 
+_METHODS = {"create": "POST", "update": "PUT", "delete": "DELETE"}
+"""Of bulk jobs."""
+
 _PAGE_SIZE = 100
 """Items on a page of most lists, at most [API §9]."""
 
@@ -247,13 +250,22 @@ class Kustomer:
         *,
         repeatable: bool,
     ) -> SubmittedJob:
-        """Queue a bulk job, ``create`` or ``update``, of at most 100 items [API §2.3]."""
+        """Queue a bulk job of at most 100 items [API §2.3].
+
+        Args:
+            verb: ``create``, ``update``, or for customers ``delete``, which takes their ids alone.
+            object_type: What the items are.
+            items: The items.
+            repeatable: Whether it may be sent again when it may have been taken.
+        """
+        deletes = verb == "delete"
         answer = self._client.send(
             Request(
                 kind=f"bulk {verb} of {object_type} records",
-                method="POST" if verb == "create" else "PUT",
+                method=_METHODS[verb],
                 path=f"{_PATHS[object_type]}/bulk",
-                json=items,
+                params={"ids": ",".join(item["id"] for item in items)} if deletes else None,
+                json=None if deletes else items,
                 repeatable=repeatable,
                 object_type=object_type,
             )

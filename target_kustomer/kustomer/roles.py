@@ -22,6 +22,8 @@ MEND = (
 
 _LEGACY_VERBS = {"read": "read", "create": "write", "update": "write", "delete": "delete"}
 
+_DELETE_VERBS: dict[ObjectType, str] = {"customer": "delete", "company": "update"}
+
 _MODE_VERBS: dict[Mode, tuple[str, ...]] = {
     "upsert": ("read", "create", "update"),
     "update": ("read", "update"),
@@ -30,7 +32,12 @@ _MODE_VERBS: dict[Mode, tuple[str, ...]] = {
 
 
 def needed_roles(
-    object_type: ObjectType, mode: Mode, *, links: bool, missing_company: MissingCompany
+    object_type: ObjectType,
+    mode: Mode,
+    *,
+    links: bool,
+    missing_company: MissingCompany,
+    deletes: bool = False,
 ) -> tuple[str, ...]:
     """What a stream needs, in the new names.
 
@@ -39,8 +46,10 @@ def needed_roles(
         mode: How it is written.
         links: Whether its customers name their companies.
         missing_company: Whether missing companies are created.
+        deletes: Whether what its source has deleted is deleted.
     """
-    needed = [f"org.permission.{object_type}.{verb}" for verb in _MODE_VERBS[mode]]
+    verbs = (*_MODE_VERBS[mode], *([_DELETE_VERBS[object_type]] if deletes else ()))
+    needed = [f"org.permission.{object_type}.{verb}" for verb in dict.fromkeys(verbs)]
     if links:
         needed.append("org.permission.company.read")
         if missing_company == "create":

@@ -61,6 +61,14 @@ class Digests:
         """A record of a source through all its versions: its stream, and what it is known by."""
         return self._digest((stream, *((key.kind, key.value) for key in keys)), _VALUE_BYTES)
 
+    def stream(self, name: str, columns: Sequence[str]) -> str:
+        """A stream whose rows are told apart by these columns."""
+        return self._digest(("stream", name, *columns), _IDENTITY_BYTES)
+
+    def row(self, stream: str, values: Sequence[object]) -> str:
+        """A row of a stream (its digest), by the values of these columns."""
+        return self._digest(("row", stream, *values), _IDENTITY_BYTES)
+
     def record(self, plan: str, values: Sequence[object]) -> str:
         """A record as the source sends it, under a plan."""
         return self._digest((plan, *values), _IDENTITY_BYTES)

@@ -16,7 +16,9 @@ import tenacity
 from sqlalchemy import exc
 
 from target_kustomer.ledger.digests import Digest, Digests
+from target_kustomer.ledger.sources import Sources
 from target_kustomer.ledger.tables import (
+    MAX_TERMS,
     identities,
     objects,
     open_database,
@@ -29,12 +31,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from target_kustomer.clock import Clock
-    from target_kustomer.models import JSON, MatchKey, ObjectType
+    from target_kustomer.models import JSON, MatchKey, ObjectType, Origin
 
 T = TypeVar("T")
-
-_MAX_TERMS = 400
-"""Values in one statement; SQLite's limit was 999 for long."""
 
 _TRIES = 5
 """Of a transaction that another process stood in the way of."""
@@ -75,6 +74,7 @@ class Confirmation:
         borne: All match keys that it bears now, as far as they were written.
         digests: What was written or read in Kustomer now; empty where nothing was.
         record: The digest of the record that all of it comes from, if it is one.
+        origins: The rows that make it what it is, where they are followed.
     """
 
     object_type: ObjectType
@@ -83,6 +83,7 @@ class Confirmation:
     borne: Iterable[MatchKey]
     digests: Mapping[str, Digest]
     record: str | None
+    origins: Sequence[Origin] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +132,7 @@ class Ledger:
         self._clock = clock
         self._lock = threading.Lock()
         self.digests = Digests(key, org)
+        self.sources = Sources(org, self._transact)
         self.was_empty = not self._is_any(sa.true())
         """Whether nothing was known of the org when the run began."""
 
@@ -322,6 +324,47 @@ class Ledger:
         """Kustomer knows no such object any more, or it is another record's."""
         self._transact(lambda connection: self._delete_objects(connection, [kustomer_id]))
 
+    def forget_gone(
+        self,
+        object_type: ObjectType,
+        ids: Sequence[str],
+        keys: Sequence[MatchKey],
+        *,
+        done: bool,
+    ) -> None:
+        """These objects, and those that these keys mean, are about to go, or have gone (``done``).
+
+        Whoever names a company that goes is looked at anew: it may come back under another id.
+        """
+
+        def forget(connection: sa.Connection) -> None:
+            meant = self._forget_gone(connection, object_type, ids, keys)
+            if done:
+                self.sources.drop(connection, meant)
+
+        self._transact(forget)
+
+    def _forget_gone(
+        self,
+        connection: sa.Connection,
+        object_type: ObjectType,
+        ids: Sequence[str],
+        keys: Sequence[MatchKey],
+    ) -> set[str]:
+        own = identities.c.org == self._org
+        meant = set(ids)
+        for part in _parts(sorted({self.digests.identity(object_type, key) for key in keys})):
+            known = sa.select(identities.c.kustomer_id).where(own, identities.c.identity.in_(part))
+            meant.update(connection.execute(known).scalars())
+        self._locked(connection, meant)
+        self._delete_objects(connection, sorted(meant))
+        for part in _parts(sorted(meant)):
+            connection.execute(sa.delete(identities).where(own, identities.c.kustomer_id.in_(part)))
+        if object_type == "company" and ids:
+            confirmed = sa.update(identities).where(own, identities.c.record.is_not(None))
+            connection.execute(confirmed.values(record=None))
+        return meant
+
     def _doubt(self, connection: sa.Connection, writes: Mapping[str, Mapping[str, Digest]]) -> None:
         now = self._clock.time()
         rows = self._locked(connection, writes)
@@ -374,6 +417,10 @@ class Ledger:
         self._take_over(connection, borne, {each.kustomer_id for each in confirmations})
         if bound:
             connection.execute(sa.insert(identities), [bound[each] for each in sorted(bound)])
+        self.sources.confirm(
+            connection,
+            {origin: each.kustomer_id for each in confirmations for origin in each.origins},
+        )
 
     def _take_over(
         self, connection: sa.Connection, borne: Iterable[str], ids: Iterable[str]
@@ -492,7 +539,7 @@ class Ledger:
 
 
 def _parts(values: Sequence[str]) -> Iterable[Sequence[str]]:
-    return (values[start : start + _MAX_TERMS] for start in range(0, len(values), _MAX_TERMS))
+    return (values[start : start + MAX_TERMS] for start in range(0, len(values), MAX_TERMS))
 
 
 def _read(attributes: Mapping[str, Any]) -> dict[str, Digest]:

@@ -97,6 +97,22 @@ readings = sa.Table(
 )
 """Until which moment of Kustomer's own time all updates have been read and taken in."""
 
+sources = sa.Table(
+    "target_kustomer_sources",
+    metadata,
+    sa.Column("org", sa.String(64), primary_key=True),
+    sa.Column("row", sa.String(32), primary_key=True),
+    sa.Column("stream", sa.String(32), nullable=False),
+    sa.Column("kustomer_id", sa.String(64), nullable=False),
+    sa.Column("version", sa.BigInteger),
+    sa.Index("target_kustomer_sources_stream", "org", "stream", "version"),
+    sa.Index("target_kustomer_sources_object", "org", "kustomer_id"),
+)
+"""The rows of the sources (their digests), what they made, and the version that sent them last."""
+
+MAX_TERMS = 400
+"""Values in one statement; SQLite's limit was 999 for long."""
+
 
 def _to_version_2(connection: sa.Connection) -> None:
     for column in (objects.c.company, objects.c.lists_alone):

@@ -57,6 +57,7 @@ class Plan:
         name: What tells this plan from every other one, in this and in other runs.
         read_columns: The columns on which anything that is sent depends.
         undefined: The custom attributes that are to be defined before anything is sent.
+        row_columns: The columns that tell the source's rows apart.
     """
 
     columns: tuple[tuple[str, str | None], ...]
@@ -70,6 +71,11 @@ class Plan:
     name: str
     read_columns: tuple[str, ...]
     undefined: tuple[Undefined, ...]
+    row_columns: tuple[str, ...]
+
+    def row_values(self, record: Mapping[str, Any]) -> list[object]:
+        """What tells the record's row from all others of its source."""
+        return [record.get(column, _NO_COLUMN) for column in self.row_columns]
 
     def read_values(self, record: Mapping[str, Any]) -> list[object]:
         """All that decides what becomes of a record, as its source sends it."""
@@ -77,9 +83,18 @@ class Plan:
 
     def map_record(self, record: Mapping[str, Any]) -> MappedRecord | Rejection:
         """The record in Kustomer's terms, or why it cannot be; never raises."""
+        return self._map(record, self.groups)
+
+    def map_keys(self, record: Mapping[str, Any]) -> MappedRecord | Rejection:
+        """The same of what the record is found by alone: of what is gone no more is sent."""
+        kinds: tuple[MatchKind, ...] = (*self.match_kinds, "externalId")
+        bearers = {name for kind in kinds for name in KEY_ATTRIBUTES[kind]}
+        return self._map(record, [each for each in self.groups if each.attribute in bearers])
+
+    def _map(self, record: Mapping[str, Any], groups: Sequence[Group]) -> MappedRecord | Rejection:
         reading = Reading(Notes(self._region(record)))
         try:
-            found = {group.attribute: group.value(record, reading) for group in self.groups}
+            found = {group.attribute: group.value(record, reading) for group in groups}
         except RejectedError as error:
             return error.rejection
         values = {name: value for name, value in found.items() if value is not ABSENT}
@@ -158,16 +173,20 @@ def compile_plan(  # noqa: PLR0913 - all that a SCHEMA message and the settings 
     targeted = [(column, target) for column, target in placed if target is not None]
     check_targets(given, targeted)
     kinds = match_kinds(given, {target.attribute for _, target in targeted})
+    bearers = {name for kind in kinds for name in KEY_ATTRIBUTES[kind]}
     own_prefix = settings.company_external_id_prefix
     assembly = Assembly(
         given,
-        key_attributes={name for kind in kinds for name in KEY_ATTRIBUTES[kind]},
+        key_attributes=bearers,
         company_external_id_prefix=(
             company_external_id_prefix if own_prefix is None else own_prefix
         ),
     )
     region = settings.default_phone_region
     groups = assembly.groups(targeted)
+    keys = [
+        each.path[0] for group in groups if group.attribute in bearers for each in group.sources
+    ]
     paths = [source.path for group in groups for source in group.sources]
     countries = tuple(column.path for column in rules.countries)
     return Plan(
@@ -184,6 +203,7 @@ def compile_plan(  # noqa: PLR0913 - all that a SCHEMA message and the settings 
         name=_name(given, targeted, assembly),
         read_columns=tuple(dict.fromkeys(path[0] for path in (*paths, *countries))),
         undefined=rules.undefined,
+        row_columns=tuple(dict.fromkeys(key_properties or keys)),
     )
 
 

@@ -44,7 +44,13 @@ def bulk_update(resource: Resource) -> Handler:
 
 def bulk_delete(call: Call) -> Answer:
     """Submits the deletion of customers, `?ids=`."""
-    return _submitted(call, "customer", "delete", [{"id": object_id} for object_id in _ids(call)])
+    items: list[Change] = [{"id": object_id} for object_id in _ids(call)]
+    found = [call.org.get("customer", item["id"]) for item in items]
+    gone = any(stored is None or stored.deleted for stored in found)
+    if gone and call.switches.delete_again == "refused":
+        raise not_found(parameter="ids")
+    call.org.poison.check_request(items)
+    return _submitted(call, "customer", "delete", items)
 
 
 def _ids(call: Call) -> list[str]:

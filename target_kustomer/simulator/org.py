@@ -233,8 +233,9 @@ class Org:
             stored = self._store.update(resource, item["id"], item, at, replace=replace)
             stored.updates += 1
             return stored
+        self.poison.check_item(item)
         found = self._store.get(resource, item["id"])
-        if found is None or found.deleted:
+        if found is None or (found.deleted and self.switches.delete_again != "done"):
             raise ItemError(text="not found", status=404, parameter="id")
         self._store.delete(found, at)
         return found

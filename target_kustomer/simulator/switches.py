@@ -55,6 +55,9 @@ class Switches:
             `deleted: true`, instead of a 404 [API §10], unknown.
         deleted_keep_identifiers: Whether what is deleted still holds its identifiers [API §10],
             unknown.
+        delete_again: What a bulk delete of a customer that is gone, or never was, comes to
+            [API §10], unknown: `error` of the item, a 404 for the whole request (`refused`), or
+            `done`.
         cleared_as_null: Whether an attribute cleared by null is answered as null, not left out
             [API §3], unknown.
         lists_merged: Whether a list that is sent is added to what is there [API §13], unknown.
@@ -125,6 +128,7 @@ class Switches:
     deleted_companies_restorable: bool = True
     deleted_customers_readable: bool = False
     deleted_keep_identifiers: bool = True
+    delete_again: Literal["error", "refused", "done"] = "error"
     cleared_as_null: bool = False
     lists_merged: bool = False
     bulk_put_replaces: bool = False

@@ -216,6 +216,7 @@ SCENARIOS: dict[str, tuple[Callable[[Simulator], object], Any, dict[str, Any], s
         {0},
     ),
     "deleted": (_nothing, _people(_sdc_deleted_at="2024-01-01"), {}, {0}),
+    "deleting": (_nothing, _people(_sdc_deleted_at="2024-01-01"), {"on_delete": "delete"}, {0}),
 }
 
 HASTE: dict[str, Any] = {

@@ -17,6 +17,13 @@ def short(roles: Any) -> set[str]:
         ("customer", "upsert", {}, "customer.read customer.create customer.update bulk.read"),
         ("customer", "update", {}, "customer.read customer.update bulk.read"),
         ("customer", "create", {}, "customer.read customer.create bulk.read"),
+        (
+            "customer",
+            "update",
+            {"deletes": True},
+            "customer.read customer.update customer.delete bulk.read",
+        ),
+        ("company", "update", {"deletes": True}, "company.read company.update bulk.read"),
         ("company", "upsert", {}, "company.read company.create company.update bulk.read"),
         (
             "customer",
@@ -55,6 +62,8 @@ def test_a_stream_needs_the_roles_of_its_mode(
         (["org.user.customer.read"], "org.permission.customer.read", False),
         (["org.user.customer.write"], "org.permission.customer.create", False),
         (["org.user.customer.write"], "org.permission.customer.update", False),
+        (["org.user.customer.delete"], "org.permission.customer.delete", False),
+        (["org.user.customer.write"], "org.permission.customer.delete", True),
         (["org.user.bulk.read"], "org.permission.bulk.read", False),
         (["org.user"], "org.permission.customer.update", False),
         ([], "org.permission.customer.read", True),

@@ -201,6 +201,40 @@ def test_bulk_delete_takes_ids(kustomer: Any) -> None:
     assert kustomer.delete("/v1/customers/bulk").status_code == 400
 
 
+@pytest.mark.parametrize(
+    ("reading", "expected"),
+    [("error", (201, 1, 1)), ("done", (201, 2, 0)), ("refused", (404, None, None))],
+)
+def test_what_a_delete_of_a_deleted_customer_comes_to_is_a_switch(
+    make: Callable[..., Any], reading: str, expected: tuple[int, int | None, int | None]
+) -> None:
+    kustomer = make(delete_again=reading)
+    gone, there = [kustomer.org.add_customer({"name": name}).id for name in ("a", "b")]
+    kustomer.org.delete(gone)
+
+    response = kustomer.delete(f"/v1/customers/bulk?ids={gone},{there}")
+    kustomer.clock.advance(1)
+
+    counts = (None, None)
+    if response.status_code == 201:
+        attributes = kustomer.batches(response.json()["data"]["id"])["data"][0]["attributes"]
+        counts = (attributes["successCount"], attributes["failureCount"])
+    assert (response.status_code, *counts) == expected
+    assert len(kustomer.org.customers) == (1 if reading == "refused" else 0)
+
+
+def test_bulk_delete_minds_the_rules_that_only_the_server_knows(kustomer: Any) -> None:
+    kept, refused = [kustomer.org.add_customer({"name": name}).id for name in ("a", "b")]
+    kustomer.org.refuse_item_if(lambda item: item["id"] == kept)
+    kustomer.org.refuse_request_if(lambda item: item["id"] == refused)
+
+    assert kustomer.delete(f"/v1/customers/bulk?ids={kept},{refused}").status_code == 400
+    assert kustomer.delete(f"/v1/customers/bulk?ids={kept}").status_code == 201
+    kustomer.clock.advance(1)
+
+    assert len(kustomer.org.customers) == 2
+
+
 def test_bulk_update_may_replace(kustomer: Any) -> None:
     stored = kustomer.org.add_customer({"name": "Ada", "locale": "de"})
 

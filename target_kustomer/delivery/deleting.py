@@ -1,0 +1,160 @@
+"""Deletes what the source has deleted, within the run's limit (design 1.6)."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from target_kustomer.delivery.results import ItemResult, ItemState
+from target_kustomer.delivery.verdicts import refusal, unconfirmed
+from target_kustomer.mapping.keys import known_keys
+from target_kustomer.models import Reason, Rejection, Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from target_kustomer.delivery.batches import Activation
+    from target_kustomer.delivery.work import Delivery, Work
+    from target_kustomer.models import MatchKey
+
+logger = logging.getLogger(__name__)
+
+
+class DeleteLimit:
+    """How many objects the run may still delete; shared by all workers.
+
+    Args:
+        most: ``max_deleted_records``.
+    """
+
+    def __init__(self, most: int) -> None:
+        self.most = most
+        self._left = most
+        self._lock = threading.Lock()
+
+    def take(self, objects: int = 1) -> bool:
+        """Whether so many more may be deleted; they count from now on."""
+        with self._lock:
+            if objects > self._left:
+                return False
+            self._left -= objects
+            return True
+
+    def give_back(self) -> None:
+        """One that was taken was certainly not deleted by this run."""
+        with self._lock:
+            self._left += 1
+
+
+@dataclass(frozen=True, slots=True)
+class _Fate:
+    """What became of an object that was to be deleted.
+
+    Attributes:
+        is_gone: Whether it is no more.
+        is_ours: Whether this run may have deleted it.
+    """
+
+    result: ItemResult
+    is_gone: bool
+    is_ours: bool
+
+
+class Deleting:
+    """The deletes of one batch: customers by a job of their own, companies by an update."""
+
+    def __init__(self, delivery: Delivery) -> None:
+        self._delivery = delivery
+        self._services = delivery.services
+        self._verdicts = delivery.verdicts
+        self._object = delivery.object_type
+
+    def claim(self, works: Sequence[Work]) -> list[Work]:
+        """Those to delete now; what an earlier batch held until now is looked for again."""
+        held = self._delivery.flight.claim(work.id for work in works if work.id)
+        self._verdicts.again += [[work.identity] for work in works if work.id in held]
+        return [work for work in works if work.id not in held]
+
+    def delete(self, works: Sequence[Work]) -> None:
+        """Delete, as far as the limit allows; each work gets its verdict."""
+        allowed = [work for work in works if self._is_allowed(work)]
+        keys = [key for work in allowed for key in self._keys(work)]
+        fates = self._send([work.id or "" for work in allowed], keys)
+        for work, fate in zip(allowed, fates, strict=True):
+            if fate.is_gone:
+                verdict = Verdict.UPDATED if fate.is_ours else Verdict.SKIPPED
+                self._verdicts.decide(work.identity.records, verdict, deleted=fate.is_ours)
+            else:
+                self._verdicts.refuse(
+                    work.identity, unconfirmed() if fate.is_ours else refusal(fate.result)
+                )
+
+    def delete_left_behind(self, activation: Activation) -> None:
+        """Delete what no row feeds any more since an older version; all of it, or nothing."""
+        ledger, limit = self._services.knowledge.ledger, self._services.delete_limit
+        if ledger is None:
+            return
+        name = self._delivery.flight.batch.stream.name
+        count, ids = ledger.sources.left_behind(activation.stream, activation.version, limit.most)
+        if count and not (ids and limit.take(count)):
+            logger.warning(
+                "ACTIVATE_VERSION leaves more behind than max_deleted_records (%d) still allows: "
+                "none of it is deleted; if it is meant to go, raise that limit and load the whole "
+                "table again stream=%s objects=%d",
+                limit.most,
+                name,
+                count,
+            )
+            return
+        fates = self._send(ids)
+        deleted = sum(fate.is_gone and fate.is_ours for fate in fates)
+        if deleted:
+            logger.info("deleted reason=version stream=%s objects=%d", name, deleted)
+        if left := sum(not fate.is_gone for fate in fates):
+            logger.warning("not deleted, refused reason=version stream=%s objects=%d", name, left)
+
+    def _is_allowed(self, work: Work) -> bool:
+        limit = self._services.delete_limit
+        if limit.take():
+            return True
+        detail = (
+            f"this run has deleted as many as it may (max_deleted_records: {limit.most}): replay "
+            "it, or raise the limit"
+        )
+        self._verdicts.refuse(work.identity, Rejection(Reason.DELETE_LIMIT, detail=detail))
+        return False
+
+    def _keys(self, work: Work) -> list[MatchKey]:
+        """The keys by which its record names it, and those that it bears."""
+        borne = work.current.attributes if work.current else {}
+        return [*work.identity.keys, *known_keys(self._object, work.id or "", borne)]
+
+    def _send(self, ids: Sequence[str], keys: Sequence[MatchKey] = ()) -> list[_Fate]:
+        """What became of each object.
+
+        The ledger forgets them before, so that it is never ahead of Kustomer, and after, since
+        another run may have told it of them meanwhile.
+        """
+        forget_gone = self._services.knowledge.forget_gone
+        forget_gone(self._object, ids, keys)
+        if self._object == "customer":
+            results = self._delivery.send("delete", [{"id": each} for each in ids])
+        else:
+            results = self._delivery.send("update", [{"id": each, "deleted": True} for each in ids])
+        fates = [self._fate(each, result) for each, result in zip(ids, results, strict=True)]
+        gone = [each for each, fate in zip(ids, fates, strict=True) if fate.is_gone]
+        forget_gone(self._object, gone, keys if len(gone) == len(ids) else (), done=True)
+        return fates
+
+    def _fate(self, kustomer_id: str, result: ItemResult) -> _Fate:
+        refused = result.state in {ItemState.REFUSED, ItemState.DUPLICATE}
+        done = result.state is ItemState.DONE
+        is_gone = done or self._services.kustomer.read(self._object, kustomer_id) is None
+        is_ours = not refused or result.after_lost
+        if is_gone:
+            self._services.identities.note_gone(kustomer_id)
+        if not is_ours:
+            self._services.delete_limit.give_back()
+        return _Fate(result, is_gone, is_ours)

@@ -1,0 +1,96 @@
+"""Versions of whole tables: which rows come under one, and when it has come to its end."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any, TypeGuard
+
+from target_kustomer.delivery.batches import Activation, Batch
+from target_kustomer.models import Origin
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from target_kustomer.delivery.batches import Stream
+    from target_kustomer.intake import Intake
+    from target_kustomer.mapping.plan import Plan
+
+logger = logging.getLogger(__name__)
+
+_END = 1 << 62
+"""Versions are milliseconds or counters; a database holds no number beyond this."""
+
+
+class Versions:
+    """Follows the rows of all streams, where any of them deletes and there is a ledger.
+
+    Args:
+        intake: Where records wait; it knows the ledger.
+        deletes: Whether any stream deletes.
+        hand_over: Hands over all records that have come.
+        submit: Hands over a batch.
+        open_ticket: A new ticket of the checkpoints.
+    """
+
+    def __init__(
+        self,
+        intake: Intake,
+        hand_over: Callable[[], None],
+        submit: Callable[[Batch], None],
+        open_ticket: Callable[[], int],
+        *,
+        deletes: bool,
+    ) -> None:
+        self._intake = intake
+        self._deletes = deletes
+        self._hand_over = hand_over
+        self._submit = submit
+        self._open_ticket = open_ticket
+        self._latest: dict[str, int | None] = {}
+        self._has_warned = False
+
+    def begin(self, stream: Stream, plan: Plan) -> None:
+        """A SCHEMA came: what this run does not follow is not known after it."""
+        ledger = self._intake.ledger
+        if ledger is not None and not self._deletes:
+            ledger.sources.forget(ledger.digests.stream(stream.name, plan.row_columns))
+
+    def origin(
+        self, stream: Stream, plan: Plan, record: Mapping[str, Any], version: object
+    ) -> Origin | None:
+        """The row that a record is, where rows are followed."""
+        ledger = self._intake.ledger
+        if ledger is None or not self._deletes:
+            return None
+        known = version if _is_version(version) else None
+        self._latest[stream.name] = known
+        source = ledger.digests.stream(stream.name, plan.row_columns)
+        return Origin(source, ledger.digests.row(source, plan.row_values(record)), known)
+
+    def activate(self, stream: Stream, plan: Plan, version: object) -> None:
+        """An ACTIVATE_VERSION came: what its stream has not sent again under it is gone.
+
+        Taps send one before their first record too, which says nothing of what they will send: it
+        counts behind a record of its version alone. All that came before has its verdict first.
+        """
+        ledger = self._intake.ledger
+        if ledger is None:
+            if not self._has_warned:
+                logger.warning("ACTIVATE_VERSION deletes nothing: that takes a ledger (ledger_url)")
+            self._has_warned = True
+            return
+        if not _is_version(version) or self._latest.get(stream.name) != version:
+            logger.info(
+                "ACTIVATE_VERSION deletes nothing, no record of its version came before stream=%s",
+                stream.name,
+            )
+            return
+        self._hand_over()
+        source = ledger.digests.stream(stream.name, plan.row_columns)
+        activation = Activation(source, version)
+        self._submit(Batch(self._open_ticket(), stream, obscure=True, activation=activation))
+
+
+def _is_version(value: object) -> TypeGuard[int]:
+    """Whether it is a version of a table."""
+    return type(value) is int and abs(value) < _END

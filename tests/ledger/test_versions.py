@@ -1,0 +1,373 @@
+"""What an ACTIVATE_VERSION leaves behind, where there is a ledger (``on_delete: delete``)."""
+
+from __future__ import annotations
+
+import sqlite3
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from target_kustomer.simulator import Simulator
+from tests.support import COMPANIES, CUSTOMERS, TEXT, Runner, record, schema, state, wait_until
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from pathlib import Path
+
+PEOPLE = schema("customers", CUSTOMERS)
+FIRMS = schema("companies", COMPANIES)
+V1, V2, V3 = 1_700_000_000_001, 1_700_000_000_002, 1_700_000_000_003
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> dict[str, Any]:
+    return {"ledger_url": f"sqlite:///{tmp_path / 'ledger.db'}", "on_delete": "delete"}
+
+
+@pytest.fixture
+def free(tmp_path: Path) -> Iterator[Runner]:
+    """Where what is deleted no longer holds its identifiers."""
+    with Simulator(deleted_keep_identifiers=False) as simulator:
+        yield Runner(simulator, tmp_path)
+
+
+def row(version: int | None, stream: str = "customers", **columns: Any) -> dict[str, Any]:
+    columns.setdefault("name", f"Name {columns.get('id')}")
+    versioned = {} if version is None else {"version": version}
+    return {**record(stream, **columns), **versioned}
+
+
+def rows(version: int, ids: Iterable[int | str], stream: str = "customers") -> list[dict[str, Any]]:
+    return [row(version, stream, id=str(each)) for each in ids]
+
+
+def activate(version: Any, stream: str = "customers") -> dict[str, Any]:
+    return {"type": "ACTIVATE_VERSION", "stream": stream, "version": version}
+
+
+def table(version: int, ids: Iterable[int | str], stream: str = "customers") -> list[Any]:
+    """All messages of a table that is sent whole."""
+    head = PEOPLE if stream == "customers" else FIRMS
+    return [head, *rows(version, ids, stream), activate(version, stream), state(version)]
+
+
+def there(simulator: Simulator, stream: str = "customers") -> list[str]:
+    found = simulator.org.customers if stream == "customers" else simulator.org.companies
+    return sorted(each.attributes.get("externalId", "-") for each in found)
+
+
+@pytest.mark.parametrize("batch_size", [1, 2, 100])
+@pytest.mark.parametrize("stream", ["customers", "companies"])
+def test_what_a_new_version_does_not_send_again_is_deleted(
+    simulator: Simulator, run: Runner, ledger: dict[str, Any], stream: str, batch_size: int
+) -> None:
+    run(table(V1, range(6), stream), **ledger)
+    result = run(table(V2, [1, 3, 7], stream), batch_size_rows=batch_size, **ledger)
+    assert there(simulator, stream) == ["1", "3", "7"]
+    assert result.exit_code == 0
+    assert result.counts(stream) == {"unchanged": 2, "created": 1}
+    assert f"deleted reason=version stream={stream} objects=4" in result.log
+    assert result.states == [V2]
+    again = run(table(V3, [1, 3, 7], stream), **ledger)
+    assert again.counts(stream) == {"unchanged": 3}
+    assert "deleted" not in again.log
+
+
+def test_what_was_there_before_and_came_from_nowhere_stays(
+    simulator: Simulator, run: Runner, ledger: dict[str, Any]
+) -> None:
+    simulator.org.add_customer({"externalId": "agent's own"})
+    run(table(V1, [1, 2]), **ledger)
+    run(table(V2, [1]), **ledger)
+    assert there(simulator) == ["1", "agent's own"]
+
+
+def test_without_on_delete_nothing_goes(
+    simulator: Simulator, run: Runner, ledger: dict[str, Any]
+) -> None:
+    kept = {**ledger, "on_delete": "ignore"}
+    run(table(V1, [1, 2]), **kept)
+    run(table(V2, [1]), **kept)
+    run(table(V3, [1]), **ledger)
+    assert there(simulator) == ["1", "2"]
+
+
+def test_without_a_ledger_it_is_said_once_that_nothing_goes(
+    simulator: Simulator, run: Runner
+) -> None:
+    messages = [activate(V2), PEOPLE, activate(V2), *rows(V2, [1]), activate(V2), state(1)]
+    result = run(messages, on_delete="delete")
+    assert (result.exit_code, result.states) == (0, [1])
+    assert result.log.count("ACTIVATE_VERSION deletes nothing: that takes a ledger") == 1
+    assert there(simulator) == ["1"]
+
+
+def test_more_than_the_limit_allows_is_not_deleted_at_all(
+    simulator: Simulator, run: Runner, ledger: dict[str, Any]
+) -> None:
+    run(table(V1, range(8)), **ledger)
+    result = run(table(V2, [0]), max_deleted_records=6, **ledger)
+    assert len(there(simulator)) == 8
+    assert result.exit_code == 0
+    assert result.counts() == {"unchanged": 1}
+    [line] = [each for each in result.log.splitlines() if "leaves more behind" in each]
+    assert "max_deleted_records (6)" in line
+    assert "stream=customers objects=7" in line
+    assert run(table(V3, [0]), max_deleted_records=7, **ledger).exit_code == 0
+    assert there(simulator) == ["0"]
+
+
+def test_the_limit_is_one_for_records_and_versions(
+    simulator: Simulator, run: Runner, ledger: dict[str, Any]
+) -> None:
+    run(table(V1, range(4)), **ledger)
+    gone = record("customers", id="0", _sdc_deleted_at="2026-01-01")
+    messages = [PEOPLE, gone, *rows(V2, [1]), activate(V2)]
+    run(messages, max_deleted_records=2, **ledger)
+    assert there(simulator) == ["1", "2", "3"]
+
+
+@pytest.mark.parametrize(
+    "messages",
+    [
+        [PEOPLE, activate(V2)],
+        [PEOPLE, activate(V2), *rows(V2, [1, 2])],
+        [PEOPLE, *rows(V1, [1]), activate(V2)],
+        [PEOPLE, *rows(V2, [1]), activate(V1)],
+        [PEOPLE, *rows(V2, [1]), activate(None)],
+        [PEOPLE, *rows(V2, [1]), activate("x")],
+        [PEOPLE, row(None, id="1"), activate(V2)],
+    ],
+    ids=["emptied", "first", "older rows", "older", "no version", "text", "rows without"],
+)
+def test_a_version_that_may_not_have_been_sent_whole_deletes_nothing(
+    simulator: Simulator, run: Runner, ledger: dict[str, Any], messages: list[Any]
+) -> None:
+    run(table(V1, range(4)), **ledger)
+    assert run(messages, **ledger).exit_code == 0
+    assert there(simulator) == ["0", "1", "2", "3"]
+
+
+@pytest.mark.parametrize("skip_unchanged", [True, False])
+def test_what_was_sent_before_an_interruption_counts_after_it(
+    simulator: Simulator, run: Runner, ledger: dict[str, Any], *, skip_unchanged: bool
+) -> None:
+    ledger = {**ledger, "skip_unchanged": skip_unchanged}
+    run(table(V1, range(6)), **ledger)
+    run([PEOPLE, *rows(V2, [0, 1, "new"]), state("half")], **ledger)
+    assert len(there(simulator)) == 7
+    run([PEOPLE, *rows(V2, [4, 5]), activate(V2), state("whole")], **ledger)
+    assert there(simulator) == ["0", "1", "4", "5", "new"]
+
+
+def test_a_killed_run_has_kept_what_its_state_covers(
+    simulator: Simulator, run: Runner, ledger: dict[str, Any]
+) -> None:
+    run(table(V1, range(6)), **ledger)
+    with run.start(**ledger) as running:
+        running.write([PEOPLE, *rows(V2, [0, 1, 2]), state("half")])
+        wait_until(lambda: "half" in running.stdout)
+        running.process.kill()
+    run([PEOPLE, *rows(V2, [3]), activate(V2)], **ledger)
+    assert there(simulator) == ["0", "1", "2", "3"]
+
+
+def test_rejected_and_skipped_rows_are_still_there(
+    simulator: Simulator, run: Runner, ledger: dict[str, Any]
+) -> None:
+    run(table(V1, range(6)), **ledger)
+    simulator.org.refuse_item_if(lambda item: item.get("name") == "Refused")
+    messages = [
+        PEOPLE,
+        *rows(V2, [0]),
+        row(V2, id="1", age="no number"),
+        row(V2, id="2", name="Refused"),
+        row(V2, id="3", name="n" * 1000),
+        activate(V2),
+    ]
+    result = run(messages, max_rejected_records=-1, **ledger)
+    assert result.counts() == {"unchanged": 1, "rejected": 3}
+    assert there(simulator) == ["0", "1", "2", "3"]
+
+
+def test_a_row_whose_key_does_not_fit_any_more_is_still_there(
+    simulator: Simulator, run: Runner, ledger: dict[str, Any]
+) -> None:
+    by_mail = {**ledger, "streams": {"customers": {"match_on": ["email"]}}}
+    first = [row(V1, id="1", email="a@x.io"), row(V1, id="2", email="b@x.io"), activate(V1)]
+    run([PEOPLE, *first], **by_mail)
+    second = [row(V2, id="1", email="no address"), row(V2, id="2", email="b@x.io"), activate(V2)]
+    result = run([PEOPLE, *second], **by_mail)
+    assert result.counts() == {"unchanged": 1, "rejected": 1}
+    assert there(simulator) == ["1", "2"]
+
+
+def test_a_replay_of_an_older_version_takes_nothing_back(
+    simulator: Simulator, run: Runner, ledger: dict[str, Any]
+) -> None:
+    run(table(V1, range(3)), **ledger)
+    run([PEOPLE, *rows(V3, [0]), state("half")], **ledger)
+    run([PEOPLE, row(V2, id="0", name="Replayed"), row(V2, id="1", name="Replayed")], **ledger)
+    run([PEOPLE, *rows(V3, [2]), activate(V3)], **ledger)
+    assert there(simulator) == ["0", "2"]
+
+
+def test_an_object_goes_when_no_stream_sends_it_any_more(
+    simulator: Simulator, run: Runner, ledger: dict[str, Any]
+) -> None:
+    streams = {
+        "a": {"object": "customer", "match_on": ["email"], "fields": {"id": None}},
+        "b": {"object": "customer", "match_on": ["email"], "fields": {"id": None}},
+    }
+    settings = {**ledger, "streams": {name: {**each, **DELETE} for name, each in streams.items()}}
+
+    def load(version: int, stream: str, *people: str) -> None:
+        head = schema(stream, CUSTOMERS)
+        sent = [row(version, stream, id=each, email=f"{each}@x.io", name="N") for each in people]
+        run([head, *sent, activate(version, stream)], **settings)
+
+    def mails() -> list[str]:
+        return sorted(each.attributes["emails"][0]["email"] for each in simulator.org.customers)
+
+    load(V1, "a", "x", "y", "z")
+    load(V1, "b", "x", "y")
+    load(V2, "a", "z")
+    assert mails() == ["x@x.io", "y@x.io", "z@x.io"]
+    load(V2, "b", "y")
+    assert mails() == ["y@x.io", "z@x.io"]
+
+
+DELETE = {"on_delete": "delete"}
+
+
+def test_two_rows_of_one_customer_hold_him_both(
+    simulator: Simulator, run: Runner, ledger: dict[str, Any]
+) -> None:
+    settings = {**ledger, "streams": {"customers": {"match_on": ["email"], "fields": {"id": None}}}}
+    one, two = ({"id": each, "email": "a@x.io", "name": "A"} for each in ("1", "2"))
+    run([PEOPLE, row(V1, **one), row(V1, **two), activate(V1)], **settings)
+    run([PEOPLE, row(V2, **two), activate(V2)], **settings)
+    assert len(simulator.org.customers) == 1
+    other = {"id": "3", "email": "b@x.io", "name": "B"}
+    run([PEOPLE, row(V3, **other), activate(V3)], **settings)
+    assert [each.attributes["name"] for each in simulator.org.customers] == ["B"]
+
+
+def test_what_comes_back_is_created_anew(free: Runner, ledger: dict[str, Any]) -> None:
+    run = free
+    run(table(V1, [1, 2]), **ledger)
+    both = [*table(V2, [1]), *rows(V3, [2, 1]), activate(V3), state(V3)]
+    result = run(both, **ledger)
+    assert there(run.simulator) == ["1", "2"]
+    assert result.counts()["created"] == 1
+    assert result.states[-1] == V3
+    assert run(table(V3 + 1, [1, 2]), **ledger).counts() == {"unchanged": 2}
+
+
+def test_a_state_behind_waits_for_the_deletes(
+    simulator: Simulator, run: Runner, ledger: dict[str, Any]
+) -> None:
+    run(table(V1, [1, 2]), **ledger)
+    simulator.faults.add("500", method="DELETE", path_pattern="/bulk", times=None)
+    messages = [PEOPLE, *rows(V2, [1]), state("before"), activate(V2), state("behind")]
+    failed = run(messages, retry_deadline_seconds=0.5, **ledger)
+    assert (failed.exit_code, failed.states) == (5, ["before"])
+    assert there(simulator) == ["1", "2"]
+
+
+def test_deletes_that_a_dying_run_has_left_are_made_by_the_next_version(
+    free: Runner, ledger: dict[str, Any]
+) -> None:
+    run = free
+    run(table(V1, [1, 2, 3]), **ledger)
+    fault = run.simulator.faults.add("500", method="DELETE", path_pattern="/bulk", times=None)
+    run(table(V2, [1]), retry_deadline_seconds=0.3, **ledger)
+    fault.times = 0
+    run(table(V3, [1]), **ledger)
+    assert there(run.simulator) == ["1"]
+
+
+def test_a_lost_answer_deletes_once(simulator: Simulator, run: Runner, ledger: Any) -> None:
+    run(table(V1, range(5)), **ledger)
+    simulator.faults.add("reset_after", method="DELETE", path_pattern="/bulk")
+    result = run(table(V2, [0]), **ledger)
+    assert there(simulator) == ["0"]
+    assert "objects=4" in result.log
+
+
+def test_what_kustomer_refuses_to_delete_is_said(
+    simulator: Simulator, run: Runner, ledger: dict[str, Any]
+) -> None:
+    run(table(V1, range(3)), **ledger)
+    kept = simulator.org.customer(external_id="2")
+    assert kept
+    simulator.org.refuse_item_if(lambda item: item.get("id") == kept.id)
+    result = run(table(V2, [0]), **ledger)
+    assert there(simulator) == ["0", "2"]
+    assert "not deleted, refused reason=version stream=customers objects=1" in result.log
+
+
+def test_customers_of_a_company_that_a_version_leaves_behind_lose_their_link(
+    free: Runner, ledger: dict[str, Any]
+) -> None:
+    run = free
+    workers = schema("customers", {"id": TEXT, "name": TEXT, "company_id": TEXT})
+    run([*table(V1, ["a", "b"], "companies"), workers, row(None, id="1", company_id="a")], **ledger)
+    left = [*table(V2, ["b"], "companies"), workers, row(None, id="1", company_id="b")]
+    result = run(left, **ledger)
+    [firm], [worker] = run.simulator.org.companies, run.simulator.org.customers
+    assert firm.attributes["externalId"] == "b"
+    assert worker.company == firm.id
+    assert result.counts() == {"updated": 1}
+
+
+def test_rows_that_were_not_followed_for_a_run_are_not_known(
+    simulator: Simulator, run: Runner, ledger: dict[str, Any]
+) -> None:
+    run(table(V1, range(4)), **ledger)
+    run([PEOPLE, *rows(V2, [0, 1]), state("half")], **{**ledger, "on_delete": "ignore"})
+    run([PEOPLE, *rows(V2, [2]), activate(V2)], **ledger)
+    assert there(simulator) == ["0", "1", "2", "3"]
+
+
+def test_rows_that_were_known_before_deletes_were_wanted_are_followed_from_then_on(
+    simulator: Simulator, run: Runner, ledger: dict[str, Any]
+) -> None:
+    run(table(V1, range(3)), **{**ledger, "on_delete": "ignore"})
+    run(table(V2, range(3)), **ledger)
+    run(table(V3, [0]), **ledger)
+    assert there(simulator) == ["0"]
+
+
+def test_a_ledger_of_the_first_version_is_carried_on(
+    tmp_path: Path, simulator: Simulator, run: Runner, ledger: dict[str, Any]
+) -> None:
+    run(table(V1, [1, 2]), **{**ledger, "on_delete": "ignore"})
+    with sqlite3.connect(tmp_path / "ledger.db") as connection:
+        connection.execute("DROP TABLE target_kustomer_sources")
+        connection.execute("UPDATE target_kustomer_ledger SET version = 1")
+    connection.close()
+    assert run(table(V2, [1, 2]), **ledger).exit_code == 0
+    run(table(V3, [1]), **ledger)
+    assert there(simulator) == ["1"]
+
+
+def test_no_name_of_a_stream_or_value_of_a_row_is_in_the_ledger(
+    tmp_path: Path, run: Runner, ledger: dict[str, Any]
+) -> None:
+    run(table(V1, ["a-key-of-a-row"]), **ledger)
+    content = b"".join(each.read_bytes() for each in tmp_path.glob("ledger.db*"))
+    assert b"target_kustomer_sources" in content
+    assert b"a-key-of-a-row" not in content
+    assert b"customers" not in content
+
+
+def test_rows_that_stream_maps_rename_are_followed(
+    simulator: Simulator, run: Runner, ledger: dict[str, Any]
+) -> None:
+    maps = {"people": {"__alias__": "customers"}}
+    head = {**PEOPLE, "stream": "people"}
+    for version, ids in ((V1, [1, 2]), (V2, [1])):
+        sent = [{**each, "stream": "people"} for each in rows(version, ids)]
+        run([head, *sent, activate(version, "people")], stream_maps=maps, **ledger)
+    assert there(simulator) == ["1"]
