@@ -345,7 +345,7 @@ class Run:
         run = document.Run(
             started_at=self._started_at,
             ended_at=self._clock.time(),
-            seconds=self._clock.monotonic() - self.phases.started,
+            seconds=sum(self.phases.seconds.values()),
             exit_code=exit_code,
             exit_line=exit_line,
             share=self.settings.rate_limit_share,

@@ -73,13 +73,14 @@ class Budget:
         Args:
             object_id: The object that the request updates, if it is a single one.
         """
-        started = self._clock.monotonic()
+        started, waited = self._clock.monotonic(), 0.0
         self._look()
         while (wait := self._take(object_id)) > 0:
-            self._tell(self._clock.monotonic() - started + wait)
+            self._tell(waited + wait)
             self._sleep(max(wait, _SHORTEST_WAIT_SECONDS))
+            waited = self._clock.monotonic() - started
             self._look()
-        return self._clock.monotonic() - started
+        return waited
 
     def answered(
         self, headers: Mapping[str, str], sent_at: float, object_id: str | None = None

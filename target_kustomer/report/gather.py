@@ -26,9 +26,6 @@ Phase = Literal["start", "waiting_for_stdin", "reading", "waiting_for_delivery",
 """What the reading thread does: check the key, wait for the tap, read and map, wait since the
 pipeline is full, and let everything settle when the reading has ended."""
 
-_SHORTEST_WAIT_SECONDS = 0.001
-"""Less is no wait, but the time that asking takes."""
-
 _MAX_REASONS = 1000
 """Of reasons by stream, attribute and column; what comes beyond is counted without the names."""
 
@@ -141,7 +138,7 @@ class Gathering:
             calls.seconds.add(exchange.seconds)
             self._gathered.limit = exchange.limit or self._gathered.limit
             self._gathered.timeline.add("requests", exchange.started - self._started)
-            if exchange.waited >= _SHORTEST_WAIT_SECONDS:
+            if exchange.waited:
                 calls.waits += 1
                 calls.waited += exchange.waited
                 self._note_wait(exchange.started, exchange.waited)

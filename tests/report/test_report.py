@@ -158,7 +158,6 @@ def test_waits_for_the_budget_are_told_with_their_cost(tmp_path: Path, path: Pat
         waits["stalled_seconds"], rel=0.01
     )
     assert waits["cost_records"] > 0
-    assert max(report["timeline"]["requests_per_minute"]) <= 11
 
 
 @pytest.mark.without_ledger
@@ -175,7 +174,7 @@ def test_the_phases_add_up_to_the_run(run: Runner, path: Path) -> None:
     run(messages, report_path=str(path), max_parallel_requests=1, batch_size_rows=10)
     report = read(path)
     phases = {each["phase"]: each["seconds"] for each in report["phases"]}
-    assert sum(phases.values()) == pytest.approx(report["run"]["seconds"], abs=0.02)
+    assert sum(phases.values()) == pytest.approx(report["run"]["seconds"], abs=0.01)
     assert phases["waiting_for_delivery"] > 0
     assert phases["settling"] > 0
 
