@@ -15,7 +15,7 @@ from target_kustomer.recent import Recent
 from target_kustomer.roster import FRESH_SECONDS, Roster
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from target_kustomer.clock import Clock
     from target_kustomer.kustomer.endpoints import Kustomer, Resource
@@ -28,19 +28,22 @@ class Identities:
         kustomer: The API.
         clock: Time.
         waiting: How many records of an object may have to be looked up yet.
+        rosters: What reads all of an org's objects; by default each its own.
     """
 
     def __init__(
-        self, kustomer: Kustomer, clock: Clock, waiting: Callable[[ObjectType], int]
+        self,
+        kustomer: Kustomer,
+        clock: Clock,
+        waiting: Callable[[ObjectType], int],
+        rosters: Mapping[ObjectType, Roster] | None = None,
     ) -> None:
         self._kustomer = kustomer
         self._clock = clock
         self._waiting = waiting
         self._lock = threading.Lock()
         self._ids: Recent[str] = Recent()
-        self._rosters: dict[ObjectType, Roster] = {
-            each: Roster(each, kustomer, clock) for each in MATCH_KINDS
-        }
+        self._rosters = rosters or {each: Roster(each, kustomer, clock) for each in MATCH_KINDS}
         self._demands: dict[ObjectType, Demand] = {each: Demand() for each in MATCH_KINDS}
         self._has_companies = False
         self._had_none_at = -math.inf

@@ -50,6 +50,19 @@ class Verdict(str, Enum):
     REJECTED = "rejected"
 
 
+class Skip(str, Enum):
+    """Why a record was skipped."""
+
+    DELETED = "deleted"
+    """Its source says that it is gone."""
+    EXISTS = "exists"
+    """Mode ``create``: it is in Kustomer already, or comes from an earlier record."""
+    NOT_FOUND = "not_found"
+    """Mode ``update``: it is not in Kustomer."""
+    STALE = "stale"
+    """A replayed reject that is older than what was confirmed since."""
+
+
 @dataclass(frozen=True, slots=True)
 class Rejection:
     """Why a record is not in Kustomer as the source has it.
@@ -155,8 +168,15 @@ class PreparedRecord:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """The verdict on one source record."""
+    """The verdict on one source record.
+
+    Attributes:
+        why: Why it was skipped.
+        kustomer_id: Kustomer's id, where it passed for being there as it is.
+    """
 
     source: SourceRecord
     verdict: Verdict
     rejection: Rejection | None = None
+    why: Skip | None = None
+    kustomer_id: str | None = None

@@ -102,17 +102,11 @@ class RejectsFile:
             "reason": rejection.reason.value if rejection else None,
             "attribute": rejection.attribute if rejection else None,
             "column": rejection.column if rejection else None,
-            "detail": self._detail(rejection) if rejection else None,
+            "detail": shown_detail(rejection, self._secret) if rejection else None,
             "status": rejection.status if rejection else None,
             "at": at.isoformat(timespec="seconds"),
         }
         return f'{message}, "rejection": {json.dumps(fields)}}}\n'.encode()
-
-    def _detail(self, rejection: Rejection) -> str | None:
-        detail = rejection.detail or ""
-        if self._secret:
-            detail = detail.replace(self._secret, "***")
-        return detail[:_MAX_DETAIL_CHARACTERS] or None
 
     def _open(self) -> int:
         for folder in (*reversed(self._folder.parents), self._folder):
@@ -125,6 +119,14 @@ class RejectsFile:
         self.path = self._folder / f"rejects-{at:%Y%m%dT%H%M%SZ}-{os.getpid()}.singer"
         self._descriptor = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         return self._descriptor
+
+
+def shown_detail(rejection: Rejection, secret: str | None) -> str | None:
+    """A rejection's detail as a file may hold it: not too long, and without the secret."""
+    detail = rejection.detail or ""
+    if secret:
+        detail = detail.replace(secret, "***")
+    return detail[:_MAX_DETAIL_CHARACTERS] or None
 
 
 def rejected_at(rejection: object) -> float | None:

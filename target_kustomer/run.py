@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from target_kustomer.admission import Admission
 from target_kustomer.checkpoints import Checkpoints, Tickets
@@ -57,6 +58,17 @@ _LAST_WAIT_SECONDS = 1.0
 workers to leave their waits."""
 
 
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What a run reads and writes by; a plan has its own."""
+
+    kustomer: Kustomer
+    identities: Identities
+    knowledge: Knowledge
+    rejects: RejectsFile
+    summary: Summary
+
+
 class Run:
     """Everything that lives from the first line of stdin to the last STATE.
 
@@ -66,6 +78,8 @@ class Run:
         emit_state: Writes a STATE to stdout.
         clock: Time; the run stops it at its end.
     """
+
+    ledger_class: ClassVar[type[Ledger]] = Ledger
 
     def __init__(
         self,
@@ -90,19 +104,18 @@ class Run:
 
         self._clock = clock
         self._client = Client(settings, self._clock)
-        kustomer = Kustomer(self._client)
+        parts = self._parts()
+        kustomer, identities = parts.kustomer, parts.identities
         self.admission = Admission(settings, kustomer, lambda: self.interrupted)
-        self._rejects = RejectsFile(Path(settings.rejects_dir), self._clock, settings.api_key)
-        self._summary = Summary()
+        self._rejects, self._summary = parts.rejects, parts.summary
         self._settlement = Settlement(
             self._rejects, self._summary, Checkpoints(emit_state), self.fail
         )
         times = JobTimes()
-        identities = Identities(kustomer, self._clock, self._waiting)
         lost = LostAnswers(identities, times, settings.lost_answer_wait_seconds, self._clock)
         traffic = Traffic(self._clock)
         bulk = BulkJobs(kustomer, lost, times, settings, traffic)
-        self._knowledge = Knowledge(skip_unchanged=settings.skip_unchanged)
+        self._knowledge = parts.knowledge
         self.links = CompanyLinks(identities, bulk, self._knowledge)
         services = Services(kustomer, identities, self.links, bulk, lost, self._knowledge)
         self._pipeline = Pipeline(
@@ -121,6 +134,16 @@ class Run:
             lambda state: self._settlement.checkpoint(state, self._tickets.next),
             batch_size,
             self._clock,
+        )
+
+    def _parts(self) -> Parts:
+        kustomer = Kustomer(self._client)
+        return Parts(
+            kustomer,
+            Identities(kustomer, self._clock, self._waiting),
+            Knowledge(skip_unchanged=self.settings.skip_unchanged),
+            RejectsFile(Path(self.settings.rejects_dir), self._clock, self.settings.api_key),
+            Summary(),
         )
 
     # The start
@@ -142,7 +165,7 @@ class Run:
         self._started = True
 
     def _open_ledger(self, url: str) -> None:
-        ledger = Ledger(
+        ledger = self.ledger_class(
             url,
             self.admission.org or self.settings.base_url,
             resync_after_days=self.settings.resync_after_days,

@@ -21,6 +21,7 @@ from target_kustomer.models import (
     PreparedRecord,
     Reason,
     Rejection,
+    Skip,
     Verdict,
 )
 from target_kustomer.rejects import rejected_at
@@ -130,7 +131,7 @@ class KustomerSink(UncheckedSink):
     def prepare(self, taken: Taken) -> PreparedRecord | Outcome:
         """Map the record, or say at once what becomes of it."""
         if taken.deleted:
-            return Outcome(taken.source, Verdict.SKIPPED)
+            return Outcome(taken.source, Verdict.SKIPPED, why=Skip.DELETED)
         self._note_unknown(taken.record)
         mapped = self._plan.map_record(taken.record)
         if isinstance(mapped, Rejection):

@@ -24,15 +24,11 @@ class Summary:
         self._reasons: Counter[Reason] = Counter()
 
     def count(self, stream: str, outcomes: Iterable[Outcome]) -> None:
-        """Count a batch's verdicts."""
+        """Count verdicts."""
         for outcome in outcomes:
             self._verdicts[stream][outcome.verdict] += 1
             if outcome.rejection:
                 self._reasons[outcome.rejection.reason] += 1
-
-    def count_passed(self, stream: str, verdict: Verdict, count: int) -> None:
-        """Count verdicts of records that were not sent."""
-        self._verdicts[stream][verdict] += count
 
     def settled(self, stream: str) -> int:
         """Records of the stream that have a verdict."""

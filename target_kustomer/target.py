@@ -9,7 +9,8 @@ import signal
 import sys
 import traceback
 from io import UnsupportedOperation
-from typing import TYPE_CHECKING, Any, ClassVar
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 import click
 from jsonschema import Draft202012Validator
@@ -25,6 +26,7 @@ from typing_extensions import override
 
 from target_kustomer.clock import RunClock
 from target_kustomer.exceptions import ConfigurationError, FatalError, SignalError
+from target_kustomer.planning.run import PlanOptions, PlanRun
 from target_kustomer.reader import InterruptibleReader, Wakeup
 from target_kustomer.routing import route
 from target_kustomer.run import Run
@@ -72,6 +74,8 @@ class TargetKustomer(Target):
         PluginCapabilities.FLATTENING,
         PluginCapabilities.STRUCTURED_LOGGING,
     ]
+    plan: ClassVar[PlanOptions | None] = None
+    """What the command line says of a plan, where it is not a run."""
     message_reader: InterruptibleReader
 
     def __init__(
@@ -100,11 +104,11 @@ class TargetKustomer(Target):
             logger.warning("unknown setting %s: %s", setting, hint)
         self.max_parallelism = 1
         self.message_reader.wakeup = self._wakeup = Wakeup()
-        self.run = Run(
-            Settings.from_config(self.config),
-            self.message_reader,
-            self._emit_state,
-            self.clock_class(),
+        around = (Settings.from_config(self.config), self.message_reader)
+        self.run = (
+            PlanRun(*around, click.echo, self.clock_class(), self.plan)
+            if self.plan
+            else Run(*around, self._emit_state, self.clock_class())
         )
         self.message_reader.interrupted = lambda: self.run.interrupted
         self.message_reader.started = self._start
@@ -255,7 +259,38 @@ class TargetKustomer(Target):
     def get_singer_command(cls) -> click.Command:
         command = super().get_singer_command()
         command.__class__ = _Command
+        command.params += [
+            click.Option(
+                ["--plan"],
+                is_flag=True,
+                help="Write nothing: say what a run would do (exit code 10: there are changes). "
+                "The summary is tables, or JSON with --format=json.",
+            ),
+            click.Option(
+                ["--plan-out"],
+                type=click.Path(dir_okay=False, path_type=Path),
+                help="With --plan: where to write what would become of each record, as JSON Lines. "
+                "They hold personal data.",
+            ),
+        ]
         return command
+
+    @classmethod
+    @override
+    def invoke(cls, *, plan: bool = False, plan_out: Path | None = None, **options: Any) -> None:
+        if plan_out and not plan:
+            msg = "it goes with --plan"
+            raise click.BadParameter(msg, param_hint="--plan-out")
+        if not plan or options["about"]:
+            super().invoke(**options)
+            return
+        cls.print_version(print_fn=cls.logger.info)
+        config = options["config"]
+        wanted = PlanOptions(plan_out, as_json=options["about_format"] == "json")
+        planner = type(cls.__name__, (cls,), {"plan": wanted})
+        target = planner(config=config.config, parse_env_config=config.parse_env)
+        target.listen(options["file_input"])
+        click.get_current_context().exit(cast("PlanRun", target.run).exit_code)
 
 
 class _Command(SingerCommand):

@@ -18,7 +18,21 @@ BASE = {"models", "exceptions", "settings", "clock", "recent"}
 
 ALLOWED: dict[str, set[str]] = {
     "__main__": {"target"},
-    "target": {"sinks", "run", "reader", "routing", *BASE},
+    "target": {"sinks", "run", "planning", "reader", "routing", *BASE},
+    "planning": {
+        "run",
+        "ledger",
+        "delivery",
+        "rejects",
+        "summary",
+        "identity",
+        "demand",
+        "roster",
+        "copies",
+        "mapping",
+        "kustomer",
+        *BASE,
+    },
     "sinks": {"run", "intake", "rejects", "delivery", "mapping", *BASE},
     "run": {
         "reader",
@@ -65,6 +79,7 @@ TYPES_ONLY = {
     ("sinks", "target"),  # the SDK hands a sink its target
     ("settlement", "delivery"),  # it takes batches, and makes none
     ("intake", "delivery"),  # it looks at batches, and makes none
+    ("planning", "reader"),  # it hands it on
 }
 """Edges that exist for the type checker alone, and point sideways or upwards."""
 
@@ -84,6 +99,7 @@ KEEPERS: dict[str, set[str]] = {
         "roster",
         "ledger",
         "kustomer.budget",
+        "planning",
     },
     "queue": {"settlement", "delivery"},
     "time": {"clock"},

@@ -45,6 +45,15 @@ HOOKS: list[tuple[Any, str, str]] = [
     ),
     # command line
     (Target, "get_singer_command", "() -> 'click.Command'"),
+    (
+        Target,
+        "invoke",
+        (
+            "(*, about: 'bool' = False, about_format: 'str | None' = None, "
+            "config: '_ConfigInput | None' = None, file_input: 't.IO[str] | None' = None) "
+            "-> 'None'"
+        ),
+    ),
     (SingerCommand, "invoke", "(self, ctx: 'click.Context') -> 't.Any'"),
     # sinks
     (Target, "get_sink_class", "(self, stream_name: 'str') -> 'type[Sink]'"),

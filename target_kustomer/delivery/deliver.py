@@ -13,7 +13,7 @@ from target_kustomer.delivery.verdicts import Verdicts, link_parts
 from target_kustomer.delivery.work import Delivery, Services, Work
 from target_kustomer.mapping.keys import LASTING_KINDS, known_keys
 from target_kustomer.mapping.merging import merge_attributes
-from target_kustomer.models import Outcome, PreparedRecord, Reason, Rejection, Verdict
+from target_kustomer.models import Outcome, PreparedRecord, Reason, Rejection, Skip, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -131,7 +131,7 @@ class BatchDelivery:
         looked_for = set(identity.keys)
         for single in identity.singly():
             if looked_for.issuperset(single.keys):
-                self._verdicts.decide(single.records, Verdict.SKIPPED)
+                self._verdicts.decide(single.records, Verdict.SKIPPED, Skip.NOT_FOUND)
             else:
                 self._verdicts.again.append([single])
         return None

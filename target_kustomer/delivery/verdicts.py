@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from target_kustomer.delivery.masking import mask_others
 from target_kustomer.delivery.results import ItemResult, ItemState
-from target_kustomer.models import Outcome, PreparedRecord, Reason, Rejection, Verdict
+from target_kustomer.models import Outcome, PreparedRecord, Reason, Rejection, Skip, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,9 +34,11 @@ class Verdicts:
         self.again: list[list[Identity]] = []
         self._batch = batch
 
-    def decide(self, records: Sequence[PreparedRecord], verdict: Verdict) -> None:
+    def decide(
+        self, records: Sequence[PreparedRecord], verdict: Verdict, why: Skip | None = None
+    ) -> None:
         """All these records have this verdict."""
-        self.outcomes += [Outcome(record.source, verdict) for record in records]
+        self.outcomes += [Outcome(record.source, verdict, why=why) for record in records]
 
     def refuse(self, identity: Identity, rejection: Rejection) -> None:
         """Reject a record; records that were sent as one are sent again, one by one."""

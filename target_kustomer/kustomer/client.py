@@ -6,7 +6,7 @@ import logging
 import ssl
 from dataclasses import dataclass
 from importlib import metadata
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import httpx
 import tenacity
@@ -71,6 +71,13 @@ class Answer:
 
     body: Any
     after_lost: bool
+
+
+class Sender(Protocol):
+    """What sends requests."""
+
+    def send(self, request: Request) -> Answer:
+        """Send one request; the errors are those of :meth:`Client.send`."""
 
 
 class _TryAgainError(Exception):

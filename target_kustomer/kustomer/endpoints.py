@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from target_kustomer.exceptions import AccessError, NotFoundError, RefusedError
-from target_kustomer.kustomer.client import Answer, Client, Request
+from target_kustomer.kustomer.client import Answer, Request, Sender
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -86,7 +86,7 @@ class Key:
 class Kustomer:
     """The API of one org."""
 
-    def __init__(self, client: Client) -> None:
+    def __init__(self, client: Sender) -> None:
         self._client = client
 
     def key(self) -> Key:

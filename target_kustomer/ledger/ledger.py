@@ -9,7 +9,7 @@ from __future__ import annotations
 import secrets
 import threading
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeVar
 
 import sqlalchemy as sa
 import tenacity
@@ -70,6 +70,35 @@ class Confirmation:
     record: str | None
 
 
+class Binding(NamedTuple):
+    """Whom an identity means, the record that was confirmed last under it, and its object.
+
+    Attributes:
+        revision: The object's when that record was confirmed.
+        object_revision: The object's now.
+        writer: The run whose write of the object is on its way.
+        confirmed_at: When the object was confirmed, in UTC seconds since 1970.
+    """
+
+    identity: str
+    kustomer_id: str
+    record: str | None
+    revision: int
+    object_revision: int
+    writer: str | None
+    confirmed_at: float
+
+    @property
+    def is_current(self) -> bool:
+        """Whether nothing was written to the object since."""
+        return self.revision == self.object_revision
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether no write of the object is on its way."""
+        return self.writer is None
+
+
 class Ledger:
     """What is known of one org; safe for threads, and for other processes on the same database.
 
@@ -87,7 +116,7 @@ class Ledger:
     def __init__(
         self, url: str, org: str, *, resync_after_days: float, write_seconds: float, clock: Clock
     ) -> None:
-        self._engine, key = open_database(url)
+        self._engine, key = self._open(url)
         self._reading = self._engine.execution_options(isolation_level="AUTOCOMMIT")
         self._org = org
         self._run = secrets.token_hex(16)
@@ -97,6 +126,9 @@ class Ledger:
         self._lock = threading.Lock()
         self.digests = Digests(key, org)
 
+    def _open(self, url: str) -> tuple[sa.Engine, bytes]:
+        return open_database(url)
+
     def close(self) -> None:
         """Close all connections."""
         self._engine.dispose()
@@ -105,17 +137,12 @@ class Ledger:
 
     def unchanged(self, records: Sequence[str]) -> dict[str, str]:
         """The records that are in Kustomer as they are, by their digests: each one's id."""
-        found = self._select(
-            sa.select(identities.c.record, identities.c.kustomer_id)
-            .join(objects, self._same_object & (identities.c.revision == objects.c.revision))
-            .where(
-                objects.c.writer.is_(None),
-                objects.c.confirmed_at >= self._clock.time() - self._fresh_seconds,
-            ),
-            identities.c.record,
-            records,
-        )
-        return {row.record: row.kustomer_id for row in found}
+        since = self._clock.time() - self._fresh_seconds
+        return {
+            each.record: each.kustomer_id
+            for each in self._bindings("record", records)
+            if each.record and each.is_current and each.is_settled and each.confirmed_at >= since
+        }
 
     def ids(self, object_type: ObjectType, keys: Sequence[Sequence[MatchKey]]) -> list[str | None]:
         """Whom each record's keys of the first kind mean; None where that is not known.
@@ -129,17 +156,10 @@ class Ledger:
             ]
             for each in keys
         ]
+        distinct = list(dict.fromkeys(identity for one in sought for identity, _ in one))
         known = {
-            row.identity: (row.kustomer_id, row.current)
-            for row in self._select(
-                sa.select(
-                    identities.c.identity,
-                    identities.c.kustomer_id,
-                    (identities.c.revision == objects.c.revision).label("current"),
-                ).join(objects, self._same_object),
-                identities.c.identity,
-                list(dict.fromkeys(identity for one in sought for identity, _ in one)),
-            )
+            each.identity: (each.kustomer_id, each.is_current)
+            for each in self._bindings("identity", distinct)
         }
         found = [
             {
@@ -154,17 +174,32 @@ class Ledger:
     def held(self, ids: Iterable[str]) -> dict[str, Held]:
         """What is known of objects; those in doubt, as far as it is certain."""
         since = self._clock.time() - self._fresh_seconds
-        rows = self._select(
-            sa.select(objects).where(objects.c.org == self._org),
-            objects.c.kustomer_id,
-            list(dict.fromkeys(ids)),
-        )
         return {
-            row.kustomer_id: Held(
-                _read(row.attributes), row.confirmed_at >= since, row.confirmed_at
+            each["kustomer_id"]: Held(
+                _read(each["attributes"]), each["confirmed_at"] >= since, each["confirmed_at"]
             )
-            for row in rows
+            for each in self._rows(list(dict.fromkeys(ids)))
         }
+
+    def _bindings(self, by: Literal["identity", "record"], values: Sequence[str]) -> list[Binding]:
+        """The identities that have one of these values, with what is known of their objects."""
+        column = identities.c[by]
+        query = sa.select(
+            identities.c.identity,
+            identities.c.kustomer_id,
+            identities.c.record,
+            identities.c.revision,
+            objects.c.revision.label("object_revision"),
+            objects.c.writer,
+            objects.c.confirmed_at,
+        ).join(objects, self._same_object)
+        return [Binding._make(row) for row in self._select(query, column, values)]
+
+    def _rows(self, ids: Sequence[str]) -> list[dict[str, Any]]:
+        """The rows of these objects, as far as there are any."""
+        query = sa.select(objects).where(objects.c.org == self._org)
+        found = self._select(query, objects.c.kustomer_id, ids)
+        return [dict(row._mapping) for row in found]  # noqa: SLF001  SQLAlchemy's public name
 
     # Writing
 
@@ -223,22 +258,26 @@ class Ledger:
             for each in confirmations
             for key in each.borne
         }
+        self._bind(connection, bound, borne, {each.kustomer_id for each in confirmations})
+
+    def _bind(
+        self,
+        connection: sa.Connection,
+        bound: Mapping[str, Mapping[str, Any]],
+        borne: Iterable[str],
+        ids: Iterable[str],
+    ) -> None:
+        """What these objects bear now means them, and others no longer."""
         for part in _parts(sorted(bound)):
             connection.execute(sa.delete(identities).where(identities.c.identity.in_(part)))
-        self._take_over(connection, borne, {each.kustomer_id for each in confirmations})
-        if bound:
-            connection.execute(sa.insert(identities), [bound[each] for each in sorted(bound)])
-
-    def _take_over(
-        self, connection: sa.Connection, borne: Iterable[str], ids: Iterable[str]
-    ) -> None:
-        """What these objects bear now no longer means others."""
         for part in _parts(sorted(borne)):
             connection.execute(
                 sa.delete(identities).where(
                     identities.c.identity.in_(part), identities.c.kustomer_id.not_in(sorted(ids))
                 )
             )
+        if bound:
+            connection.execute(sa.insert(identities), [bound[each] for each in sorted(bound)])
 
     def _is_alone(self, row: Mapping[str, Any], now: float) -> bool:
         """Whether no other run's write of the object can be on its way."""

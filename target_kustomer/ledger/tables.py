@@ -6,6 +6,7 @@ import secrets
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 import sqlalchemy as sa
 from sqlalchemy import exc
@@ -73,17 +74,7 @@ def open_database(url: str) -> tuple[sa.Engine, bytes]:
     Raises:
         ConfigurationError: There is no such database, it cannot be used, or is of a newer version.
     """
-    try:
-        engine = _engine(url)
-    except (exc.ArgumentError, exc.NoSuchModuleError, ValueError):
-        msg = "setting ledger_url is no SQLAlchemy URL (sqlite:///FILE, postgresql+psycopg://...)"
-        raise ConfigurationError(msg) from None
-    except ImportError as error:
-        msg = (
-            f"setting ledger_url needs a driver that is not installed ({error.name}): for "
-            "PostgreSQL pip install 'target-kustomer[postgresql]'"
-        )
-        raise ConfigurationError(msg) from None
+    engine = _connect(url, _engine)
     try:
         _create(engine)
         with engine.begin() as connection:
@@ -100,6 +91,48 @@ def open_database(url: str) -> tuple[sa.Engine, bytes]:
         raise
 
 
+def _connect(url: str, connect: Callable[[sa.URL], sa.Engine]) -> sa.Engine:
+    try:
+        return connect(sa.make_url(url))
+    except (exc.ArgumentError, exc.NoSuchModuleError, ValueError):
+        msg = "setting ledger_url is no SQLAlchemy URL (sqlite:///FILE, postgresql+psycopg://...)"
+        raise ConfigurationError(msg) from None
+    except ImportError as error:
+        msg = (
+            f"setting ledger_url needs a driver that is not installed ({error.name}): for "
+            "PostgreSQL pip install 'target-kustomer[postgresql]'"
+        )
+        raise ConfigurationError(msg) from None
+
+
+def open_for_reading(url: str) -> tuple[sa.Engine, bytes]:
+    """Connect, and make nothing; where there is no ledger yet, an empty one in memory.
+
+    Raises:
+        ConfigurationError: The database cannot be used, or is of another version.
+    """
+    engine = _connect(url, _reading_engine)
+    try:
+        if not sa.inspect(engine).has_table(about.name):
+            engine.dispose()
+            engine = _empty()
+        with engine.connect() as connection:
+            row = connection.execute(sa.select(about.c.version, about.c.digest_key)).one_or_none()
+    except (exc.SQLAlchemyError, ValueError) as error:
+        engine.dispose()
+        raise unusable(error) from None
+    if row is None:  # another process is making it
+        return _empty(), secrets.token_bytes(32)
+    if row.version != VERSION:
+        engine.dispose()
+        msg = (
+            f"the ledger is of version {row.version}, and this release plans with {VERSION}: a run "
+            "of this release makes an older one new; a newer one needs the release that wrote it"
+        )
+        raise ConfigurationError(msg)
+    return engine, bytes.fromhex(row.digest_key)
+
+
 def unusable(error: Exception) -> ConfigurationError:
     """The error of a database in words without an address, a password or a value."""
     driver = getattr(error, "orig", None)
@@ -111,20 +144,52 @@ def unusable(error: Exception) -> ConfigurationError:
     )
 
 
-def _engine(url: str) -> sa.Engine:
-    parsed = sa.make_url(url)
-    if parsed.get_backend_name() != "sqlite":
-        return sa.create_engine(parsed, pool_pre_ping=True)
-    if not parsed.database or parsed.database == ":memory:":
-        msg = "setting ledger_url names no file: sqlite:///FILE"
-        raise ConfigurationError(msg)
-    if not parsed.database.startswith("file:"):
+def _engine(url: sa.URL) -> sa.Engine:
+    if url.get_backend_name() != "sqlite":
+        return sa.create_engine(url, pool_pre_ping=True)
+    path = _sqlite_path(url)
+    if not path.startswith("file:"):
         with suppress(OSError):  # SQLite's own error is the better one
-            Path(parsed.database).touch(mode=0o600)
-    engine = sa.create_engine(parsed, connect_args={"timeout": _BUSY_SECONDS})
+            Path(path).touch(mode=0o600)
+    engine = sa.create_engine(url, connect_args={"timeout": _BUSY_SECONDS})
     sa.event.listen(engine, "connect", _prepare_sqlite)
     sa.event.listen(engine, "begin", _begin_sqlite)
     return engine
+
+
+def _sqlite_path(url: sa.URL) -> str:
+    if not url.database or url.database == ":memory:":
+        msg = "setting ledger_url names no file: sqlite:///FILE"
+        raise ConfigurationError(msg)
+    return url.database
+
+
+def _reading_engine(url: sa.URL) -> sa.Engine:
+    if url.get_backend_name() != "sqlite":
+        return sa.create_engine(url, pool_pre_ping=True)
+    path = _sqlite_path(url)
+    if not path.startswith("file:"):
+        if not Path(path).exists():
+            return _empty()
+        url = url.set(database=f"file:{quote(path)}").update_query_dict({"uri": "true"})
+    # Not mode=ro: such a connection leaves files beside a database in WAL mode.
+    url = url.update_query_dict({"mode": "rw"})
+    engine = sa.create_engine(url, connect_args={"timeout": _BUSY_SECONDS})
+    sa.event.listen(engine, "connect", _forbid_writing)
+    return engine
+
+
+def _empty() -> sa.Engine:
+    """A ledger in memory that knows nothing yet, the same one for all threads."""
+    engine = sa.create_engine(
+        "sqlite://", poolclass=sa.StaticPool, connect_args={"check_same_thread": False}
+    )
+    _create_missing(engine)
+    return engine
+
+
+def _forbid_writing(connection: Any, _: object) -> None:
+    connection.execute("PRAGMA query_only=ON")
 
 
 def _prepare_sqlite(connection: Any, _: object) -> None:

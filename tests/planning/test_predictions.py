@@ -1,0 +1,128 @@
+"""A plan followed at once by a run of the same stream says what becomes of each record."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from target_kustomer.simulator import Simulator
+from tests.guarantees.fasttime import FastTarget, fast_time
+from tests.guarantees.test_properties import FOUND
+from tests.guarantees.worlds import COMPANIES, CUSTOMERS, OPTIONS, STREAMS, World, worlds
+from tests.planning.planned import Plan, plan, run_watched, world_of
+from tests.support import Runner
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from target_kustomer.simulator.objects import StoredObject
+
+
+@pytest.fixture(scope="module")
+def fast(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runner]:
+    with Simulator(clock=fast_time) as simulator:
+        yield Runner(simulator, tmp_path_factory.mktemp("plans"), FastTarget)
+
+
+def _predicts(run: Runner, world: World, known: int, *, ledger: bool) -> None:
+    """Plan a world and run it; the first ``known`` rows have been loaded before."""
+    run.simulator.reset(
+        job_seconds=0.0, rate_limit=1_000_000, object_limit=1_000_000, **world.switches
+    )
+    for name in world.customers:
+        run.simulator.org.add_customer(CUSTOMERS[name])
+    for name in world.companies:
+        run.simulator.org.add_company(COMPANIES[name])
+    options: dict[str, Any] = {
+        "streams": {
+            each: {**entry, "mode": world.modes.get(each, "upsert")}
+            for each, entry in STREAMS.items()
+        },
+        "max_rejected_records": -1,
+        **OPTIONS,
+        **world.options,
+        **world.delivery,
+    }
+    if ledger:
+        options["ledger_url"] = f"sqlite:///{run.folder / 'plans.db'}"
+    run(replace(world, rows=world.rows[:known]).messages, **options)
+    before = world_of(run)
+    stored = _stored(run)
+    sent = len(run.simulator.requests.entries)
+    planned = plan(run, world.messages, FastTarget, **options)
+    assert {each.method for each in run.simulator.requests.entries[sent:]} <= {"GET"}
+    assert world_of(run) == before
+    result, fates = run_watched(run, world.messages, FastTarget, **options)
+    assert (planned.result.exit_code, planned.result.error) == (0, "")
+    assert result.exit_code == 0, result.error
+    assert planned.fates == fates
+    assert [each["line"] for each in planned.lines] == sorted(line for _, line in fates)
+    _holds_what_was_planned(planned, stored, _stored(run))
+
+
+def _stored(run: Runner) -> dict[str, dict[str, Any]]:
+    org = run.simulator.org
+    return {each.id: _told(each) for each in (*org.customers, *org.companies)}
+
+
+def _told(stored: StoredObject) -> dict[str, Any]:
+    custom = stored.attributes.get("custom", {})
+    flat = {f"custom.{name}": value for name, value in custom.items()}
+    return {"company": stored.company, **stored.attributes, **flat}
+
+
+def _holds_what_was_planned(
+    planned: Plan, before: dict[str, dict[str, Any]], after: dict[str, dict[str, Any]]
+) -> None:
+    """The first change of an attribute starts from what was there, the last is what is there."""
+    first: dict[tuple[str, str], Any] = {}
+    last: dict[tuple[str, str], Any] = {}
+    for line in planned.lines:
+        for name, change in line.get("changes", {}).items():
+            first.setdefault((line["id"], name), change["before"])
+            last[line["id"], name] = change["after"]
+    for (found, name), value in first.items():
+        assert _plain(value) == _plain(before.get(found, {}).get(name)), name
+    for (found, name), value in last.items():
+        if found in after and not str(value).startswith("new-company-"):
+            assert _plain(value) == _plain(after[found].get(name)), name
+    new = {each for each, _ in last if each.startswith("new-")}
+    assert len(new) + planned.summary["companies_for_customers"] == len(
+        after.keys() - before.keys()
+    )
+
+
+def _plain(value: Any) -> Any:
+    """Without what Kustomer adds to the items of a list."""
+    if isinstance(value, list):
+        return [_plain(each) for each in value] or None
+    if isinstance(value, dict):
+        return {key: each for key, each in value.items() if each not in (None, False)}
+    return value
+
+
+def _without_notes(world: World) -> World:
+    """Without what only the server knows to be refused."""
+    rows = [
+        (stream, {name: value for name, value in row.items() if name != "note"})
+        for stream, row in world.rows
+    ]
+    return replace(world, rows=rows)
+
+
+@settings(max_examples=settings().max_examples // 2)
+@given(worlds(), st.integers(0, 20), st.booleans())
+def test_a_plan_predicts_every_verdict(
+    fast: Runner, world: World, known: int, ledger: bool
+) -> None:
+    _predicts(fast, _without_notes(world), known, ledger=ledger)
+
+
+@pytest.mark.parametrize("ledger", [False, True], ids=["without ledger", "with ledger"])
+@pytest.mark.parametrize("world", FOUND.values(), ids=FOUND)
+def test_a_plan_predicts_what_is_hard_to_deliver(fast: Runner, world: World, ledger: bool) -> None:
+    _predicts(fast, world, 0, ledger=ledger)
