@@ -115,8 +115,13 @@ def _is_held(object_type: ObjectType, name: str, before: JSON, after: JSON) -> b
     current, sent = (
         {"custom": {custom: each}} if custom else {name: each} for each in (before, after)
     )
-    as_long = not list_of(object_type, name) or len(before or ()) == len(after or ())
-    return as_long and holds(object_type, current, sent)
+    if not list_of(object_type, name):
+        return holds(object_type, current, sent)
+    items = (before or (), after or ())
+    return len(items[0]) == len(items[1]) and all(
+        holds(object_type, {name: [there]}, {name: [item]})
+        for there, item in zip(*items, strict=True)
+    )
 
 
 def _shown(object_type: ObjectType, name: str, before: JSON) -> JSON:

@@ -41,9 +41,9 @@ def watched(target: type[TargetKustomer]) -> tuple[type[TargetKustomer], Fates]:
 
             def note(stream: str, outcomes: Iterable[Outcome]) -> None:
                 for each in outcomes:
-                    why = each.rejection.reason.value if each.rejection else each.why
+                    told = each.rejection.reason if each.rejection else each.why
                     action = _ACTIONS[each.verdict.value]
-                    fates[stream, each.source.line_number] = (action, why and str(why))
+                    fates[stream, each.source.line_number] = (action, told and told.value)
                 count(stream, outcomes)
 
             summary.count = note

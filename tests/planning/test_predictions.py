@@ -114,7 +114,7 @@ def _without_notes(world: World) -> World:
     return replace(world, rows=rows)
 
 
-@settings(max_examples=settings().max_examples // 2)
+@settings(max_examples=settings().max_examples // 5)
 @given(worlds(), st.integers(0, 20), st.booleans())
 def test_a_plan_predicts_every_verdict(
     fast: Runner, world: World, known: int, ledger: bool
