@@ -91,8 +91,8 @@ def as_json(tally: Tally, streams: Sequence[str], notes: Mapping[str, Any]) -> s
                 stream: {"read": _read(tally, stream)} | _actions(tally, stream)
                 for stream in streams
             },
-            "reasons": dict(tally.reasons.most_common()),
-            "skips": dict(tally.skips.most_common()),
+            "reasons": dict(_ranked(tally.reasons)),
+            "skips": dict(_ranked(tally.skips)),
             "attributes": {
                 stream: {
                     name: {"create": create, "update": update}
@@ -119,8 +119,8 @@ def as_tables(tally: Tally, streams: Sequence[str], notes: Iterable[str]) -> str
     ]
     tables = [
         _table(("stream", "read", *ACTIONS.values()), actions),
-        _table(("rejected for", "records"), tally.reasons.most_common()),
-        _table(("skipped for", "records"), tally.skips.most_common()),
+        _table(("rejected for", "records"), _ranked(tally.reasons)),
+        _table(("skipped for", "records"), _ranked(tally.skips)),
         _table(("stream", "attribute", "creates set it", "updates change it"), _attributes(tally)),
         "\n".join(notes),
     ]
@@ -133,6 +133,11 @@ def _read(tally: Tally, stream: str) -> int:
 
 def _actions(tally: Tally, stream: str) -> dict[str, int]:
     return {action: tally.actions[stream][action] for action in ACTIONS.values()}
+
+
+def _ranked(counts: Mapping[str, int]) -> list[tuple[str, int]]:
+    """The most frequent first."""
+    return sorted(counts.items(), key=lambda each: (-each[1], each[0]))
 
 
 def _attributes(tally: Tally) -> list[tuple[str, str, int, int]]:

@@ -11,9 +11,9 @@ from typing_extensions import override
 from target_kustomer.delivery.knowledge import Knowledge
 from target_kustomer.exceptions import RejectsError, SignalError
 from target_kustomer.identity import Identities
+from target_kustomer.ledger.planned import PlannedLedger
 from target_kustomer.planning.journal import Journal
 from target_kustomer.planning.kustomer import PlannedKustomer
-from target_kustomer.ledger.planned import PlannedLedger
 from target_kustomer.planning.output import PlanFile, as_json, as_tables
 from target_kustomer.rejects import RejectsFile
 from target_kustomer.run import Parts, Run

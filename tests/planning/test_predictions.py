@@ -47,7 +47,7 @@ def _predicts(run: Runner, world: World, known: int, *, ledger: bool) -> None:
         **world.options,
         **world.delivery,
     }
-    if ledger:
+    if ledger and run.ledger is None:
         options["ledger_url"] = f"sqlite:///{run.folder / 'plans.db'}"
     run(replace(world, rows=world.rows[:known]).messages, **options)
     before = world_of(run)
@@ -115,14 +115,16 @@ def _without_notes(world: World) -> World:
 
 
 @settings(max_examples=settings().max_examples // 5)
-@given(worlds(), st.integers(0, 20), st.booleans())
+@given(world=worlds(), known=st.integers(0, 20), ledger=st.booleans())
 def test_a_plan_predicts_every_verdict(
-    fast: Runner, world: World, known: int, ledger: bool
+    fast: Runner, world: World, known: int, *, ledger: bool
 ) -> None:
     _predicts(fast, _without_notes(world), known, ledger=ledger)
 
 
 @pytest.mark.parametrize("ledger", [False, True], ids=["without ledger", "with ledger"])
 @pytest.mark.parametrize("world", FOUND.values(), ids=FOUND)
-def test_a_plan_predicts_what_is_hard_to_deliver(fast: Runner, world: World, ledger: bool) -> None:
+def test_a_plan_predicts_what_is_hard_to_deliver(
+    fast: Runner, world: World, *, ledger: bool
+) -> None:
     _predicts(fast, world, 0, ledger=ledger)
