@@ -39,6 +39,10 @@ _COMPLETED_AT = "2020-01-01T00:00:00.001Z"
 _CONFLICT = 409
 
 
+_NOBODY = Resource("", {})
+"""What a create starts from."""
+
+
 class _ItemError(Exception):
     """Kustomer would refuse the item; the message is what it might say."""
 
@@ -252,7 +256,7 @@ class PlannedKustomer(Kustomer):
         told = {"_clientRef": item["_clientRef"]}
         try:
             if verb == "create":
-                resource = self._create(object_type, item)
+                resource = self._write(object_type, _NOBODY, item)
             elif verb == "update":
                 resource = self._update(object_type, item["id"], item)
             else:
@@ -261,10 +265,6 @@ class PlannedKustomer(Kustomer):
         except _ItemError as error:
             return {**told, "status": "error", "error": str(error)}
         return {**told, "status": f"{verb}d", "objectId": resource.id}
-
-    def _create(self, object_type: ObjectType, item: Attributes) -> Resource:
-        new_id = f"new-{object_type}-{next(self._numbers[object_type])}"
-        return self._write(object_type, Resource(new_id, {}), item)
 
     def _update(self, object_type: ObjectType, kustomer_id: str, item: Attributes) -> Resource:
         current = self.read(object_type, kustomer_id)
@@ -281,9 +281,10 @@ class PlannedKustomer(Kustomer):
             raise _ItemError(msg)
         self._check_unique(object_type, current, item)
         after = after_write(object_type, current.attributes, item)
-        written = Resource(current.id, after)
+        new_id = current.id or f"new-{object_type}-{next(self._numbers[object_type])}"
+        written = Resource(new_id, after)
         self._overlays[object_type].put(written)
-        self._changes[current.id] = changes(object_type, current.attributes, item)
+        self._changes[new_id] = changes(object_type, current.attributes, item)
         return written
 
     def _check_unique(self, object_type: ObjectType, current: Resource, item: Attributes) -> None:

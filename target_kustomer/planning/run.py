@@ -142,7 +142,7 @@ class PlanRun(Run):
             yield "The plan ended early: what follows on stdin is not in it."
         creates, updates = tally.total("create"), tally.total("update")
         yield (
-            f"A run would create {creates} and update {updates} records."
+            f"A run would create {creates} records and update {updates}."
             if creates + updates + self._kustomer.untold
             else "A run would write nothing."
         )

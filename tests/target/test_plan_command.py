@@ -5,6 +5,7 @@ import json
 import re
 import stat
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -29,12 +30,13 @@ from tests.support import (
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from click.testing import Result as CliResult
 
     from target_kustomer.simulator import Simulator
     from tests.support import Runner
+
+ROOT = Path(__file__).parents[2]
 
 FIRMS = [schema("companies", COMPANIES), record("companies", id="f", name="Firm")]
 PEOPLE = [schema("customers", {**CUSTOMERS, "company_id": TEXT})]
@@ -189,7 +191,7 @@ def test_the_tables_say_what_would_happen_and_how_often(
         "| customers | emails        |              1 |                 0 |",
         "| customers | externalId    |              1 |                 0 |",
         "",
-        "A run would create 1 and update 2 records.",
+        "A run would create 1 records and update 2.",
     ]
 
 
@@ -274,6 +276,26 @@ def test_what_the_ledger_knows_is_in_the_plan_too(run: Runner, tmp_path: Path) -
     assert all(each["id"] for each in planned.lines)
 
 
+def test_the_page_shows_what_the_example_prints(
+    cli: Callable[..., CliResult], simulator: Simulator
+) -> None:
+    page = (ROOT / "README.md").read_text(encoding="utf-8")
+    shown = page.split("<!-- plan output -->\n```\n")[1].split("```\n<!-- /plan output -->")[0]
+    done = cli(
+        "--plan",
+        "--config=ENV",
+        "--config",
+        ROOT / "examples" / "config.json",
+        stdin=(ROOT / "examples" / "companies-and-customers.singer").read_bytes(),
+        env={
+            "TARGET_KUSTOMER_API_URL": simulator.url,
+            "TARGET_KUSTOMER_API_KEY": simulator.api_key,
+        },
+    )
+    assert done.exit_code == 3
+    assert done.stdout == shown
+
+
 # Requests
 
 
@@ -287,7 +309,7 @@ def test_a_plan_reads_no_more_than_it_needs(
             {"externalId": fields["id"], "emails": [{"email": fields["email"]}]}
         )
     planned = plan(run, [*PEOPLE, *customers(read)])
-    assert len(planned.lines) == read
+    assert [each["line"] for each in planned.lines] == list(range(2, read + 2))
     assert simulator.requests.cost <= most
 
 
