@@ -14,12 +14,15 @@ from tests.guarantees.fasttime import FastTarget, fast_time
 from tests.guarantees.test_properties import FOUND
 from tests.guarantees.worlds import COMPANIES, CUSTOMERS, OPTIONS, STREAMS, World, worlds
 from tests.planning.planned import Plan, plan, run_watched, world_of
-from tests.support import Runner
+from tests.support import COMPANIES as COMPANY_COLUMNS
+from tests.support import CUSTOMERS as CUSTOMER_COLUMNS
+from tests.support import TEXT, Runner, customers, record, schema
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from target_kustomer.simulator.objects import StoredObject
+    from tests.planning.planned import Fates
 
 
 @pytest.fixture(scope="module")
@@ -50,18 +53,23 @@ def _predicts(run: Runner, world: World, known: int, *, ledger: bool) -> None:
     if ledger and run.ledger is None:
         options["ledger_url"] = f"sqlite:///{run.folder / 'plans.db'}"
     run(replace(world, rows=world.rows[:known]).messages, **options)
-    before = world_of(run)
-    stored = _stored(run)
+    _compare(run, world.messages, options)
+
+
+def _compare(run: Runner, messages: list[dict[str, Any]], options: Mapping[str, Any]) -> Fates:
+    """Plan a stream and run it: what both say becomes of each record."""
+    before, stored = world_of(run), _stored(run)
     sent = len(run.simulator.requests.entries)
-    planned = plan(run, world.messages, FastTarget, **options)
+    planned = plan(run, messages, FastTarget, **options)
     assert {each.method for each in run.simulator.requests.entries[sent:]} <= {"GET"}
     assert world_of(run) == before
-    result, fates = run_watched(run, world.messages, FastTarget, **options)
+    result, fates = run_watched(run, messages, FastTarget, **options)
     assert (planned.result.exit_code, planned.result.error) == (0, "")
     assert result.exit_code == 0, result.error
     assert planned.fates == fates
     assert [each["line"] for each in planned.lines] == sorted(line for _, line in fates)
     _holds_what_was_planned(planned, stored, _stored(run))
+    return fates
 
 
 def _stored(run: Runner) -> dict[str, dict[str, Any]]:
@@ -128,3 +136,26 @@ def test_a_plan_predicts_what_is_hard_to_deliver(
     fast: Runner, world: World, *, ledger: bool
 ) -> None:
     _predicts(fast, world, 0, ledger=ledger)
+
+
+@pytest.mark.parametrize("missing", ["reject", "create", "ignore"])
+def test_a_plan_predicts_what_many_workers_do(fast: Runner, missing: str) -> None:
+    fast.simulator.reset(job_seconds=0.0, rate_limit=1_000_000, object_limit=1_000_000)
+    for number in range(0, 200, 2):
+        fast.simulator.org.add_customer(
+            {"externalId": f"c{number}", "emails": [{"email": f"c{number}@example.com"}]}
+        )
+    columns = {**CUSTOMER_COLUMNS, "company_id": TEXT, "company_name": TEXT}
+    messages = [schema("companies", COMPANY_COLUMNS), schema("customers", columns)]
+    messages += [
+        record("companies", id=f"f{n}", name="x" if n == 3 else f"Firm {n}") for n in range(9)
+    ]
+    for number in range(400):
+        [person] = customers(1, first=number % 250, company_id=f"f{number % 12}")
+        person["record"]["company_name"] = f"Firm {number % 12}" if number % 24 < 20 else None
+        person["record"]["age"] = "old" if number % 40 == 7 else number
+        messages.append(person)
+    options = {"batch_size_rows": 20, "missing_company": missing, "max_rejected_records": -1}
+    fates = _compare(fast, messages, options)
+    actions = {action for action, _ in fates.values()}
+    assert actions == {"create", "update", "reject"}
