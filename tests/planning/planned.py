@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from target_kustomer.planning.run import PlanOptions
 from target_kustomer.target import TargetKustomer
-from tests.guarantees.fasttime import FastTarget
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -17,8 +16,11 @@ if TYPE_CHECKING:
     from target_kustomer.models import Outcome
     from tests.support import Result, Runner
 
-Fates = dict[tuple[str, int], tuple[str, str | None]]
-"""By stream and line: what becomes of the record, and why where it is rejected or skipped."""
+Fate = tuple[str, "str | None"]
+"""What becomes of a record, and why where it is rejected or skipped."""
+
+Fates = dict[tuple[str, int], Fate]
+"""By stream and line."""
 
 _ACTIONS = {
     "created": "create",
@@ -118,6 +120,3 @@ def files_in(folder: Path) -> Mapping[str, bytes]:
         for path in sorted(folder.rglob("*"))
         if path.is_file()
     }
-
-
-__all__ = ["FastTarget", "Fates", "Plan", "files_in", "plan", "run_watched", "world_of"]
