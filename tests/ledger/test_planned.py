@@ -7,7 +7,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from target_kustomer.ledger.digests import Digest
@@ -58,7 +58,13 @@ def _open(kind: type[Ledger], path: Path) -> Ledger:
     return kind(url, "org", resync_after_days=1, write_seconds=1, clock=Clock())
 
 
+def _confirm(found: str, key: int, record: str, *borne: MatchKey) -> tuple[str, Any]:
+    digests = {"name": Digest("a")}
+    return "confirm", [Confirmation("customer", found, [KEYS[key]], borne, digests, record)]
+
+
 @settings(max_examples=settings().max_examples // 3)
+@example([_confirm("k1", 0, "r1")], [_confirm("k2", 2, "r2", KEYS[0])])
 @given(st.lists(STEPS, max_size=5), st.lists(STEPS, max_size=6))
 def test_it_says_what_a_written_one_would_say(
     before: list[tuple[str, Any]], planned: list[tuple[str, Any]]
