@@ -16,7 +16,7 @@ from target_kustomer.roster import FRESH_SECONDS, Roster
 from target_kustomer.updates import Updates
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from target_kustomer.clock import Clock
     from target_kustomer.kustomer.endpoints import Kustomer, Resource
@@ -32,6 +32,7 @@ class Identities:
         clock: Time.
         waiting: How many records of an object may have to be looked up yet.
         memory: What is told of the customers that were updated.
+        rosters: What reads all of an org's objects; by default each its own.
     """
 
     def __init__(
@@ -40,6 +41,7 @@ class Identities:
         clock: Clock,
         waiting: Callable[[ObjectType], int],
         memory: Memory,
+        rosters: Mapping[ObjectType, Roster] | None = None,
     ) -> None:
         self._kustomer = kustomer
         self._clock = clock
@@ -47,9 +49,7 @@ class Identities:
         self._lock = threading.Lock()
         self._ids: Recent[str] = Recent()
         self._gone: Recent[bool] = Recent()
-        self._rosters: dict[ObjectType, Roster] = {
-            each: Roster(each, kustomer, clock) for each in MATCH_KINDS
-        }
+        self._rosters = rosters or {each: Roster(each, kustomer, clock) for each in MATCH_KINDS}
         self._demands: dict[ObjectType, Demand] = {each: Demand() for each in MATCH_KINDS}
         self._memory = memory
         self._updates = Updates(kustomer, clock, memory)

@@ -6,7 +6,7 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
-from target_kustomer.models import Outcome, PreparedRecord, Verdict
+from target_kustomer.models import Outcome, PreparedRecord, Skip, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -69,7 +69,7 @@ class Intake:
 
     Args:
         on_their_way: The batches that are not settled.
-        passed: Told how many records of a stream passed, with their verdict.
+        passed: Told of records of a stream that passed, each with its verdict.
         checkpoint: Told of a STATE when all before it have been let through.
         size: Records about which the ledger is asked at once.
         clock: Time.
@@ -78,7 +78,7 @@ class Intake:
     def __init__(
         self,
         on_their_way: Callable[[], Iterable[Batch]],
-        passed: Callable[[str, Verdict, int], None],
+        passed: Callable[[str, Sequence[Outcome]], None],
         checkpoint: Callable[[JSON], None],
         size: int,
         clock: Clock,
@@ -175,15 +175,15 @@ class _Passage:
 
     def let_through(
         self,
-        passed: Callable[[str, Verdict, int], None],
+        passed: Callable[[str, Sequence[Outcome]], None],
         checkpoint: Callable[[JSON], None],
         stale: Counter[str],
         sent: dict[Origin, str | None],
     ) -> None:
-        counts: Counter[tuple[str, Verdict]] = Counter()
+        outcomes: dict[str, list[Outcome]] = defaultdict(list)
         for index, each in enumerate(self._held):
             if isinstance(each, _State):
-                _tell(passed, counts)
+                _tell(passed, outcomes)
                 checkpoint(each.value)
                 continue
             stream = each.preparer.stream
@@ -192,13 +192,17 @@ class _Passage:
                 sent[each.origin] = self._unchanged[each.digest or ""] if passes else None
             if index in self._stale:
                 stale[stream.name] += 1
-                counts[stream.name, Verdict.SKIPPED] += 1
+                outcomes[stream.name].append(Outcome(each.source, Verdict.SKIPPED, why=Skip.STALE))
             elif passes:
-                creates = stream.settings.mode == "create"
-                counts[stream.name, Verdict.SKIPPED if creates else Verdict.UNCHANGED] += 1
+                known = self._unchanged[each.digest or ""]
+                outcomes[stream.name].append(
+                    Outcome(each.source, Verdict.SKIPPED, why=Skip.EXISTS, kustomer_id=known)
+                    if stream.settings.mode == "create"
+                    else Outcome(each.source, Verdict.UNCHANGED, kustomer_id=known)
+                )
             else:
                 self._pack(index, each)
-        _tell(passed, counts)
+        _tell(passed, outcomes)
 
     def _passes(self, index: int, taken: Taken) -> bool:
         kustomer_id = self._unchanged.get(taken.digest or "")
@@ -249,8 +253,8 @@ class _Passage:
 
 
 def _tell(
-    passed: Callable[[str, Verdict, int], None], counts: Counter[tuple[str, Verdict]]
+    passed: Callable[[str, Sequence[Outcome]], None], outcomes: dict[str, list[Outcome]]
 ) -> None:
-    for (stream, verdict), count in counts.items():
-        passed(stream, verdict, count)
-    counts.clear()
+    for stream, each in outcomes.items():
+        passed(stream, each)
+    outcomes.clear()

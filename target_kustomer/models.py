@@ -51,6 +51,19 @@ class Verdict(str, Enum):
     REJECTED = "rejected"
 
 
+class Skip(str, Enum):
+    """Why a record was skipped."""
+
+    DELETED = "deleted"
+    """Its source says that it is gone."""
+    EXISTS = "exists"
+    """Mode ``create``: it is in Kustomer already, or comes from an earlier record."""
+    NOT_FOUND = "not_found"
+    """Mode ``update``: it is not in Kustomer."""
+    STALE = "stale"
+    """A replayed reject that is older than what was confirmed since."""
+
+
 @dataclass(frozen=True, slots=True)
 class CustomAttribute:
     """A custom attribute as the org has defined it.
@@ -196,12 +209,16 @@ class Outcome:
 
     Attributes:
         deleted: Whether its object was deleted, which counts as an update.
+        why: Why it was skipped.
+        kustomer_id: Kustomer's id, where it passed for being there as it is, or was deleted.
     """
 
     source: SourceRecord
     verdict: Verdict
     rejection: Rejection | None = None
     deleted: bool = False
+    why: Skip | None = None
+    kustomer_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

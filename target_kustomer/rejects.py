@@ -102,17 +102,11 @@ class RejectsFile:
             "reason": rejection.reason.value if rejection else None,
             "attribute": rejection.attribute if rejection else None,
             "column": rejection.column if rejection else None,
-            "detail": self._detail(rejection) if rejection else None,
+            "detail": shown_detail(rejection, self._secret) if rejection else None,
             "status": rejection.status if rejection else None,
             "at": at.isoformat(timespec="seconds"),
         }
         return f'{message}, "rejection": {json.dumps(fields)}}}\n'.encode()
-
-    def _detail(self, rejection: Rejection) -> str | None:
-        detail = rejection.detail or ""
-        if self._secret:
-            detail = detail.replace(self._secret, "***")
-        return detail[:_MAX_DETAIL_CHARACTERS] or None
 
     def _open(self) -> int:
         for folder in (*reversed(self._folder.parents), self._folder):
@@ -130,6 +124,14 @@ class RejectsFile:
 def rejects_files(folder: Path) -> list[Path]:
     """The rejects files in a folder, if it is there."""
     return list(folder.glob("rejects-*.singer")) if folder.is_dir() else []
+
+
+def shown_detail(rejection: Rejection, secret: str | None) -> str | None:
+    """A rejection's detail as a file may hold it: not too long, and without the secret."""
+    detail = rejection.detail or ""
+    if secret:
+        detail = detail.replace(secret, "***")
+    return detail[:_MAX_DETAIL_CHARACTERS] or None
 
 
 def rejected_at(rejection: object) -> float | None:

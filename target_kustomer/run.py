@@ -6,8 +6,9 @@ import logging
 import os
 import sys
 from collections import Counter
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any, ClassVar, TextIO
 
 from target_kustomer.admission import Admission
 from target_kustomer.checkpoints import Checkpoints, Tickets
@@ -68,6 +69,17 @@ _LAST_WAIT_SECONDS = 1.0
 workers to leave their waits."""
 
 
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What a run reads and writes by; a plan has its own."""
+
+    kustomer: Kustomer
+    knowledge: Knowledge
+    identities: Identities
+    rejects: RejectsFile
+    summary: Summary
+
+
 class Run:
     """Everything that lives from the first line of stdin to the last STATE.
 
@@ -77,6 +89,8 @@ class Run:
         emit_state: Writes a STATE to stdout.
         clock: Time; the run stops it at its end.
     """
+
+    ledger_class: ClassVar[type[Ledger]] = Ledger
 
     def __init__(
         self,
@@ -107,10 +121,10 @@ class Run:
         self._request_log = _request_log(settings, clock)
         if self._request_log:
             self._client.on_wire = self._request_log.record
-        kustomer = Kustomer(self._client)
+        parts = self._parts()
+        kustomer, identities = parts.kustomer, parts.identities
         self.admission = Admission(settings, kustomer, lambda: self.interrupted)
-        self._rejects = RejectsFile(Path(settings.rejects_dir), self._clock, settings.api_key)
-        self._summary = Summary()
+        self._rejects, self._summary = parts.rejects, parts.summary
         self._terminal: Terminal | None = None
         self._progress = Progress(self._standing, clock)
         self._emit_state = emit_state
@@ -122,8 +136,7 @@ class Run:
             self._progress.tick,
         )
         times = JobTimes()
-        self._knowledge = Knowledge(skip_unchanged=settings.skip_unchanged)
-        identities = Identities(kustomer, self._clock, self._waiting, self._knowledge)
+        self._knowledge = parts.knowledge
         lost = LostAnswers(identities, times, settings.lost_answer_wait_seconds, self._clock)
         traffic = Traffic(self._clock)
         bulk = BulkJobs(kustomer, lost, times, settings, traffic)
@@ -168,6 +181,17 @@ class Run:
             deletes=settings.deletes,
         )
 
+    def _parts(self) -> Parts:
+        kustomer = Kustomer(self._client)
+        knowledge = Knowledge(skip_unchanged=self.settings.skip_unchanged)
+        return Parts(
+            kustomer,
+            knowledge,
+            Identities(kustomer, self._clock, self._waiting, knowledge),
+            RejectsFile(Path(self.settings.rejects_dir), self._clock, self.settings.api_key),
+            Summary(),
+        )
+
     # The start
 
     def start(self) -> None:
@@ -206,14 +230,17 @@ class Run:
 
     def _open_ledger(self, url: str) -> None:
         org = self.admission.org or self.settings.address
-        ledger = Ledger(
+        self._knowledge.ledger = self.intake.ledger = self.ledger_class(
             url,
             org,
             resync_after_days=self.settings.resync_after_days,
             write_seconds=self.settings.job_timeout_seconds,
             clock=self._clock,
         )
-        self._knowledge.ledger = self.intake.ledger = ledger
+        self._share_budget(url, org)
+
+    def _share_budget(self, url: str, org: str) -> None:
+        """Meet the other runs on the ledger."""
         self._runs = Runs(url, org, self._clock)
         self._client.budget.meet(self._runs)
 

@@ -30,11 +30,10 @@ class BatchSettled:
 
 @dataclass(frozen=True, slots=True)
 class RecordsPassed:
-    """So many records of a stream got their verdict without being sent."""
+    """Records of a stream got their verdict without being sent."""
 
     stream: str
-    verdict: Verdict
-    count: int
+    outcomes: tuple[Outcome, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,9 +94,9 @@ class Settlement:
         """A batch has its verdicts; from any thread."""
         self._events.put(BatchSettled(batch.ticket, batch.stream.name, tuple(outcomes)))
 
-    def passed(self, stream: str, verdict: Verdict, count: int) -> None:
+    def passed(self, stream: str, outcomes: Sequence[Outcome]) -> None:
         """Records have their verdict already; from the reading thread."""
-        self._events.put(RecordsPassed(stream, verdict, count))
+        self._events.put(RecordsPassed(stream, tuple(outcomes)))
 
     def checkpoint(self, state: JSON, next_ticket: int) -> None:
         """A STATE was read; from the reading thread."""
@@ -130,7 +129,7 @@ class Settlement:
         if isinstance(event, Silence):
             return
         if isinstance(event, RecordsPassed):
-            self._summary.count_passed(event.stream, event.verdict, event.count)
+            self._summary.count(event.stream, event.outcomes)
             self._tell(event)
             return
         if isinstance(event, StateRead):

@@ -21,6 +21,7 @@ from target_kustomer.models import (
     PreparedRecord,
     Reason,
     Rejection,
+    Skip,
     Verdict,
 )
 from target_kustomer.rejects import rejected_at
@@ -141,7 +142,7 @@ class KustomerSink(UncheckedSink):
     def prepare(self, taken: Taken) -> PreparedRecord | Outcome:
         """Map the record, or say at once what becomes of it."""
         if taken.deleted and not self._stream.settings.deletes:
-            return Outcome(taken.source, Verdict.SKIPPED)
+            return Outcome(taken.source, Verdict.SKIPPED, why=Skip.DELETED)
         self._note_unknown(taken.record)
         map_record = self._plan.map_keys if taken.deleted else self._plan.map_record
         mapped = map_record(taken.record)

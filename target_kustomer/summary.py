@@ -25,16 +25,12 @@ class Summary:
         self._deleted: Counter[str] = Counter()
 
     def count(self, stream: str, outcomes: Iterable[Outcome]) -> None:
-        """Count a batch's verdicts."""
+        """Count verdicts."""
         for outcome in outcomes:
             self._verdicts[stream][outcome.verdict] += 1
             self._deleted[stream] += outcome.deleted
             if outcome.rejection:
                 self._reasons[outcome.rejection.reason] += 1
-
-    def count_passed(self, stream: str, verdict: Verdict, count: int) -> None:
-        """Count verdicts of records that were not sent."""
-        self._verdicts[stream][verdict] += count
 
     def settled(self, stream: str) -> int:
         """Records of the stream that have a verdict."""

@@ -9,7 +9,8 @@ import signal
 import sys
 import traceback
 from io import UnsupportedOperation
-from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, cast
 
 import click
 from jsonschema import Draft202012Validator
@@ -26,6 +27,7 @@ from typing_extensions import override
 from target_kustomer.check import Finding, as_json, as_table, check, exit_code, failed
 from target_kustomer.clock import RunClock
 from target_kustomer.exceptions import ConfigurationError, FatalError, SignalError
+from target_kustomer.planning.run import PlanOptions, PlanRun
 from target_kustomer.reader import InterruptibleReader, Wakeup
 from target_kustomer.routing import route
 from target_kustomer.run import Run
@@ -45,7 +47,7 @@ from target_kustomer.sinks import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import PurePath
     from types import FrameType
 
@@ -67,6 +69,16 @@ _CHECK_HELP = (
     "read nothing from stdin, and write nothing."
 )
 
+_PLAN_HELP = (
+    "Write nothing: say what a run would do (exit code 10: there are changes). The summary is "
+    "tables, or JSON with --format=json."
+)
+
+_PLAN_OUT_HELP = (
+    "With --plan: where to write what would become of each record, as JSON Lines. They hold "
+    "personal data."
+)
+
 _MAPPER_MODULES = {"singer_sdk.mapper", "singer_sdk.helpers._flattening"}
 """Where errors of the settings stream_maps and flattening_* arise."""
 
@@ -84,6 +96,8 @@ class TargetKustomer(Target):
         PluginCapabilities.FLATTENING,
         PluginCapabilities.STRUCTURED_LOGGING,
     ]
+    plan: ClassVar[PlanOptions | None] = None
+    """What the command line says of a plan, where it is not a run."""
     message_reader: InterruptibleReader
 
     def __init__(
@@ -112,11 +126,11 @@ class TargetKustomer(Target):
             logger.warning("unknown setting %s: %s", setting, hint)
         self.max_parallelism = 1
         self.message_reader.wakeup = self._wakeup = Wakeup()
-        self.run = Run(
-            Settings.from_config(self.config),
-            self.message_reader,
-            self._emit_state,
-            self.clock_class(),
+        around = (Settings.from_config(self.config), self.message_reader)
+        self.run = (
+            PlanRun(*around, click.echo, self.clock_class(), self.plan)
+            if self.plan
+            else Run(*around, self._emit_state, self.clock_class())
         )
         self.message_reader.interrupted = lambda: self.run.interrupted
         self.message_reader.started = self._start
@@ -282,27 +296,46 @@ class TargetKustomer(Target):
     def get_singer_command(cls) -> click.Command:
         command = super().get_singer_command()
         command.__class__ = _Command
-        command.params.append(click.Option(["--check"], is_flag=True, help=_CHECK_HELP))
+        command.params += [
+            click.Option(["--check"], is_flag=True, help=_CHECK_HELP),
+            click.Option(["--plan"], is_flag=True, help=_PLAN_HELP),
+            click.Option(
+                ["--plan-out"],
+                type=click.Path(dir_okay=False, path_type=Path),
+                help=_PLAN_OUT_HELP,
+            ),
+        ]
         for option in command.params:
             if isinstance(option, click.Option) and option.name == "about_format":
-                option.help = "Output style of --about, and of --check (json)."
+                option.help = "Output style of --about, and of --check and --plan (json)."
         return command
 
     @classmethod
     @override
-    def invoke(cls, *, check: bool = False, **options: Any) -> None:
+    def invoke(
+        cls,
+        *,
+        check: bool = False,
+        plan: bool = False,
+        plan_out: Path | None = None,
+        **options: Any,
+    ) -> None:
+        if plan_out and not plan:
+            msg = "it goes with --plan"
+            raise click.BadParameter(msg, param_hint="--plan-out")
         if check and not options["about"]:
             cls._check(options["config"], options["about_format"])
+        if plan and not options["about"]:
+            as_json = _wants_json("--plan", options["about_format"])
+            cls._plan(PlanOptions(plan_out, as_json=as_json), options)
         super().invoke(**options)
 
     @classmethod
     def _check(cls, config: Any, output_format: str | None) -> NoReturn:
         """Print what a run would stumble over, and exit as that would."""
-        if output_format not in {None, "json"}:
-            msg = "--check prints a table, or JSON with --format=json."
-            raise click.UsageError(msg)
+        wants_json = _wants_json("--check", output_format)
         findings = cls._findings(config)
-        click.echo(as_json(findings) if output_format else as_table(findings))
+        click.echo(as_json(findings) if wants_json else as_table(findings))
         sys.exit(exit_code(findings))
 
     @classmethod
@@ -314,6 +347,16 @@ class TargetKustomer(Target):
         target._give_signals_back()
         target._wakeup.close()
         return check(target.run.settings, unknown_settings(target.config))
+
+    @classmethod
+    def _plan(cls, wanted: PlanOptions, options: Mapping[str, Any]) -> NoReturn:
+        """Print what a run would do, and exit with what that tells."""
+        cls.print_version(print_fn=cls.logger.info)
+        config = options["config"]
+        planner = type(cls.__name__, (cls,), {"plan": wanted})
+        target = planner(config=config.config, parse_env_config=config.parse_env)
+        target.listen(options["file_input"])
+        sys.exit(cast("PlanRun", target.run).exit_code)
 
 
 class _Command(SingerCommand):
@@ -350,6 +393,13 @@ class _Command(SingerCommand):
             code, line = _ending(error)
             self.logger.error("%s", line)  # noqa: TRY400  a traceback tells the user nothing
         return ctx.exit(code)
+
+
+def _wants_json(option: str, output_format: str | None) -> bool:
+    if output_format not in {None, "json"}:
+        msg = f"{option} prints a table, or JSON with --format=json."
+        raise click.UsageError(msg)
+    return output_format == "json"
 
 
 def _ending(error: BaseException) -> tuple[int, str]:

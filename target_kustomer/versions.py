@@ -87,7 +87,7 @@ class Versions:
             return
         self._hand_over()
         source = ledger.digests.stream(stream.name, plan.row_columns)
-        activation = Activation(source, version)
+        activation = Activation(stream.name, source, version)
         self._submit(Batch(self._open_ticket(), stream, obscure=True, activation=activation))
 
 

@@ -18,7 +18,21 @@ BASE = {"models", "exceptions", "settings", "clock", "recent"}
 
 ALLOWED: dict[str, set[str]] = {
     "__main__": {"target"},
-    "target": {"check", "sinks", "run", "reader", "routing", *BASE},
+    "target": {"check", "sinks", "run", "planning", "reader", "routing", *BASE},
+    "planning": {
+        "run",
+        "ledger",
+        "delivery",
+        "rejects",
+        "summary",
+        "identity",
+        "demand",
+        "roster",
+        "copies",
+        "mapping",
+        "kustomer",
+        *BASE,
+    },
     "sinks": {"run", "intake", "rejects", "delivery", "mapping", *BASE},
     "run": {
         "reader",
@@ -79,6 +93,7 @@ TYPES_ONLY = {
     ("intake", "delivery"),  # it looks at batches, and makes none
     ("report", "kustomer"),  # it is told of exchanges
     ("report", "delivery"),  # and of jobs
+    ("planning", "reader"),  # it hands it on
 }
 """Edges that exist for the type checker alone, and point sideways or upwards."""
 
@@ -102,6 +117,7 @@ KEEPERS: dict[str, set[str]] = {
         "report",
         "kustomer.requestlog",
         "terminal",
+        "planning",
     },
     "tqdm": {"terminal"},
     "queue": {"settlement", "delivery"},

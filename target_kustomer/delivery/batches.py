@@ -104,10 +104,12 @@ class Activation:
     """A version of a stream's table has been sent whole.
 
     Attributes:
-        stream: The stream's digest.
+        stream: The stream's name.
+        source: Its digest.
     """
 
     stream: str
+    source: str
     version: int
 
 

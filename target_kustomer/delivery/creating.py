@@ -10,7 +10,7 @@ from target_kustomer.delivery.results import ItemResult, ItemState
 from target_kustomer.delivery.verdicts import refusal, unconfirmed
 from target_kustomer.kustomer.endpoints import Resource
 from target_kustomer.mapping.attributes import for_write
-from target_kustomer.models import ObjectType, Reason, Rejection, Verdict
+from target_kustomer.models import ObjectType, Reason, Rejection, Skip, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -114,8 +114,10 @@ class Creating:
         records = work.identity.records
         self._delivery.written(work, kustomer_id)
         self._verdicts.decide(records[:1], Verdict.CREATED)
-        rest = Verdict.SKIPPED if self._settings.mode == "create" else Verdict.UPDATED
-        self._verdicts.decide(records[1:], rest)
+        if self._settings.mode == "create":
+            self._verdicts.decide(records[1:], Verdict.SKIPPED, Skip.EXISTS)
+        else:
+            self._verdicts.decide(records[1:], Verdict.UPDATED)
 
 
 def _for_create(object_type: ObjectType, attributes: dict[str, Any]) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from target_kustomer.delivery.results import ItemResult, ItemState
 from target_kustomer.delivery.verdicts import refusal, unconfirmed
 from target_kustomer.mapping.keys import known_keys
-from target_kustomer.models import Reason, Rejection, Verdict
+from target_kustomer.models import Reason, Rejection, Skip, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -85,7 +85,12 @@ class Deleting:
         for work, fate in zip(allowed, fates, strict=True):
             if fate.is_gone:
                 verdict = Verdict.UPDATED if fate.is_ours else Verdict.SKIPPED
-                self._verdicts.decide(work.identity.records, verdict, deleted=fate.is_ours)
+                self._verdicts.decide(
+                    work.identity.records,
+                    verdict,
+                    None if fate.is_ours else Skip.NOT_FOUND,
+                    deleted=work.id if fate.is_ours else None,
+                )
             else:
                 self._verdicts.refuse(
                     work.identity, unconfirmed() if fate.is_ours else refusal(fate.result)
@@ -93,11 +98,8 @@ class Deleting:
 
     def delete_left_behind(self, activation: Activation) -> None:
         """Delete what no row feeds any more since an older version; all of it, or nothing."""
-        ledger, limit = self._services.knowledge.ledger, self._services.delete_limit
-        if ledger is None:
-            return
-        name = self._delivery.flight.batch.stream.name
-        count, ids = ledger.sources.left_behind(activation.stream, activation.version, limit.most)
+        limit, name = self._services.delete_limit, activation.stream
+        count, ids = self._services.knowledge.left_behind(activation, limit.most)
         if count and not (ids and limit.take(count)):
             logger.warning(
                 "ACTIVATE_VERSION leaves more behind than max_deleted_records (%d) still allows: "

@@ -14,7 +14,7 @@ from target_kustomer.delivery.verdicts import Verdicts, link_parts
 from target_kustomer.delivery.work import Delivery, Services, Work
 from target_kustomer.mapping.keys import LASTING_KINDS, known_keys
 from target_kustomer.mapping.merging import merge_attributes
-from target_kustomer.models import Outcome, PreparedRecord, Reason, Rejection, Verdict
+from target_kustomer.models import Outcome, PreparedRecord, Reason, Rejection, Skip, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -147,14 +147,14 @@ class BatchDelivery:
     def _not_met(self, identity: Identity) -> Work | None:
         if identity.is_delete:
             self._services.knowledge.forget_gone(self._object, (), identity.keys, done=True)
-            self._verdicts.decide(identity.records, Verdict.SKIPPED)
+            self._verdicts.decide(identity.records, Verdict.SKIPPED, Skip.NOT_FOUND)
             return None
         if self._settings.mode != "update":
             return Work(identity, sought=True)
         looked_for = set(identity.keys)
         for single in identity.singly():
             if looked_for.issuperset(single.keys):
-                self._verdicts.decide(single.records, Verdict.SKIPPED)
+                self._verdicts.decide(single.records, Verdict.SKIPPED, Skip.NOT_FOUND)
             else:
                 self._verdicts.again.append([single])
         return None

@@ -16,7 +16,7 @@ from target_kustomer.mapping.targets import list_of
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from target_kustomer.delivery.batches import Stream
+    from target_kustomer.delivery.batches import Activation, Stream
     from target_kustomer.delivery.waves import Identity
     from target_kustomer.delivery.work import Work
     from target_kustomer.kustomer.endpoints import Resource
@@ -174,6 +174,16 @@ class Knowledge:
         """These objects, and what these keys mean, are about to go, or have gone (``done``)."""
         if self.ledger is not None and (ids or keys):
             self.ledger.forget_gone(object_type, ids, keys, done=done)
+
+    def left_behind(self, activation: Activation, most: int) -> tuple[int, Sequence[str]]:
+        """What no row of a stream feeds any more since an older version, by its ids.
+
+        Returns:
+            How many there are, and the ids if there are no more than ``most``.
+        """
+        if self.ledger is None:
+            return 0, ()
+        return self.ledger.sources.left_behind(activation.source, activation.version, most)
 
     # What Kustomer lists, as :class:`~target_kustomer.updates.Memory` has it
 

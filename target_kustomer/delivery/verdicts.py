@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from target_kustomer.delivery.masking import mask_others
 from target_kustomer.delivery.results import ItemResult, ItemState
-from target_kustomer.models import Outcome, PreparedRecord, Reason, Rejection, Verdict
+from target_kustomer.models import Outcome, PreparedRecord, Reason, Rejection, Skip, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,10 +35,18 @@ class Verdicts:
         self._batch = batch
 
     def decide(
-        self, records: Sequence[PreparedRecord], verdict: Verdict, *, deleted: bool = False
+        self,
+        records: Sequence[PreparedRecord],
+        verdict: Verdict,
+        why: Skip | None = None,
+        *,
+        deleted: str | None = None,
     ) -> None:
-        """All these records have this verdict."""
-        self.outcomes += [Outcome(record.source, verdict, deleted=deleted) for record in records]
+        """All these records have this verdict; ``deleted`` is the object that they deleted."""
+        self.outcomes += [
+            Outcome(record.source, verdict, None, deleted is not None, why, deleted)
+            for record in records
+        ]
 
     def refuse(self, identity: Identity, rejection: Rejection) -> None:
         """Reject a record; records that were sent as one are sent again, one by one."""

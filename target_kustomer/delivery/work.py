@@ -9,7 +9,7 @@ from target_kustomer.delivery.verdicts import refusal
 from target_kustomer.exceptions import RefusedError
 from target_kustomer.ledger.ledger import Held
 from target_kustomer.mapping.keys import known_keys
-from target_kustomer.models import Verdict
+from target_kustomer.models import Skip, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -157,5 +157,5 @@ class Delivery:
         """The record is in Kustomer: there is something to update, but for mode ``create``."""
         if self.settings.mode != "create":
             return work
-        self.verdicts.decide(work.identity.records, Verdict.SKIPPED)
+        self.verdicts.decide(work.identity.records, Verdict.SKIPPED, Skip.EXISTS)
         return None

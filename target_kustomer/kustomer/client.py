@@ -6,7 +6,7 @@ import logging
 import ssl
 from dataclasses import dataclass
 from importlib import metadata
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import httpx
 import tenacity
@@ -144,6 +144,13 @@ class Wire:
     request: httpx.Request
     response: httpx.Response | None
     marks: Mapping[str, float]
+
+
+class Sender(Protocol):
+    """What sends requests."""
+
+    def send(self, request: Request) -> Answer:
+        """Send one request; the errors are those of :meth:`Client.send`."""
 
 
 class _TryAgainError(Exception):

@@ -12,7 +12,7 @@ from target_kustomer.exceptions import (
     NotFoundError,
     RefusedError,
 )
-from target_kustomer.kustomer.client import Answer, Client, Request
+from target_kustomer.kustomer.client import Answer, Request, Sender
 from target_kustomer.models import CustomAttribute
 
 if TYPE_CHECKING:
@@ -106,7 +106,7 @@ class Key:
 class Kustomer:
     """The API of one org."""
 
-    def __init__(self, client: Client) -> None:
+    def __init__(self, client: Sender) -> None:
         self._client = client
 
     def key(self) -> Key:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import sqlite3
 from dataclasses import dataclass
-from pathlib import Path
-from urllib.parse import quote, unquote
+from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 import sqlalchemy as sa
 from sqlalchemy import exc
@@ -15,11 +15,15 @@ from target_kustomer.exceptions import ConfigurationError
 from target_kustomer.ledger.tables import (
     about,
     check_version,
+    file_of,
     from_url,
     metadata,
     objects,
     unusable,
 )
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 _CONNECT_SECONDS = 5
 """How long a server may take to let a look in."""
@@ -84,7 +88,7 @@ def _read_only(parsed: sa.URL) -> sa.Engine | None:
         seconds = {"connect_timeout": _CONNECT_SECONDS} if libpq else {}
         engine = sa.create_engine(parsed, connect_args=seconds)
         return engine.execution_options(postgresql_readonly=True)
-    path = Path(unquote((parsed.database or "").removeprefix("file:")))
+    path = file_of(parsed)
     if not path.exists():
         _check_writable(path.parent, "made")
         return None

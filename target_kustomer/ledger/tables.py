@@ -6,6 +6,7 @@ import secrets
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import unquote
 
 import sqlalchemy as sa
 from sqlalchemy import exc
@@ -179,6 +180,11 @@ def from_url(url: str, make: Callable[[sa.URL], T]) -> T:
         msg = f"setting ledger_url needs a driver that is not installed ({error.name})"
         mend = "for PostgreSQL pip install 'target-kustomer[postgresql]'"
         raise ConfigurationError(msg, mend=mend) from None
+
+
+def file_of(parsed: sa.URL) -> Path:
+    """The file of a SQLite database."""
+    return Path(unquote((parsed.database or "").removeprefix("file:")))
 
 
 def connect(parsed: sa.URL, busy_seconds: float = _BUSY_SECONDS) -> sa.Engine:

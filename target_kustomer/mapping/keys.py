@@ -49,6 +49,13 @@ def name_key(name: str) -> MatchKey:
     return MatchKey("name", normalise_name(name), unicodedata.normalize("NFC", name).strip())
 
 
+def key_of(kind: MatchKind, spelling: str) -> MatchKey:
+    """The key of this kind that a value is, however it is spelled."""
+    if kind == "name":
+        return name_key(spelling)
+    return MatchKey(kind, _KEY_NORMALISERS.get(kind, str)(spelling), spelling)
+
+
 def normalise_email(email: str) -> str:
     """An address as it is compared: without case [API §13]."""
     return email.strip().casefold()
@@ -97,10 +104,10 @@ def _keys(kind: MatchKind, kustomer_id: str | None, attributes: Attributes) -> I
         found = [attributes.get("externalId"), *(each.get("externalId") for each in items)]
     else:
         found = [attributes.get("name")]
-    normalise = _KEY_NORMALISERS.get(kind, str)
     for spelling in filter(None, found):
-        if value := normalise(spelling):
-            yield name_key(spelling) if kind == "name" else MatchKey(kind, value, spelling)
+        key = key_of(kind, spelling)
+        if key.value:
+            yield key
 
 
 def _milliseconds(text: str) -> str:
@@ -123,5 +130,4 @@ _NORMALISERS: dict[Kind, Callable[[str], str]] = {
 _KEY_NORMALISERS: dict[MatchKind, Callable[[str], str]] = {
     "email": normalise_email,
     "phone": normalise_phone,
-    "name": normalise_name,
 }

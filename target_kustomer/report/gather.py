@@ -154,11 +154,7 @@ class Gathering:
 
     def settled(self, event: BatchSettled | RecordsPassed) -> None:
         """Records have their verdict."""
-        counts: Counter[Verdict]
-        if isinstance(event, BatchSettled):
-            counts = Counter(each.verdict for each in event.outcomes)
-        else:
-            counts = Counter({event.verdict: event.count})
+        counts = Counter(each.verdict for each in event.outcomes)
         seconds = self._clock.monotonic() - self._started
         with self._lock:
             self._gathered.verdicts[event.stream].update(counts)

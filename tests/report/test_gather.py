@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from tests.support import Clock
 
 SOURCE = SourceRecord("customers", 1, 1, b"", b"")
+UNCHANGED = (Outcome(SOURCE, Verdict.UNCHANGED),) * 3
 
 
 def _exchange(started: float, waited: float = 0.0) -> Exchange:
@@ -53,7 +54,7 @@ def test_a_report_stays_small_over_a_hundred_thousand_buckets(clock: Clock) -> N
             Outcome(SOURCE, Verdict.REJECTED, rejection),
         )
         gathering.settled(BatchSettled(number, "customers", outcomes))
-        gathering.settled(RecordsPassed("customers", Verdict.UNCHANGED, 3))
+        gathering.settled(RecordsPassed("customers", UNCHANGED))
         clock.now += FIRST_BUCKET_SECONDS
     content = document(gathering.snapshot(), _run(clock))
     timeline = content["timeline"]
@@ -129,9 +130,9 @@ def test_what_waits_at_the_same_time_stalls_once(clock: Clock) -> None:
 
 def test_a_snapshot_does_not_change(clock: Clock) -> None:
     gathering = Gathering(clock, 0.0)
-    gathering.settled(RecordsPassed("customers", Verdict.UNCHANGED, 3))
+    gathering.settled(RecordsPassed("customers", UNCHANGED))
     before = gathering.snapshot()
-    gathering.settled(RecordsPassed("customers", Verdict.UNCHANGED, 3))
+    gathering.settled(RecordsPassed("customers", UNCHANGED))
     assert before.verdicts["customers"].total() == 3
 
 

@@ -1,0 +1,175 @@
+"""A plan followed at once by a run of the same stream says what becomes of each record."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from target_kustomer.simulator import Simulator
+from tests.guarantees.fasttime import FastTarget, fast_time
+from tests.guarantees.test_properties import FOUND
+from tests.guarantees.worlds import COMPANIES, CUSTOMERS, OPTIONS, STREAMS, World, worlds
+from tests.planning.planned import Plan, plan, run_watched, world_of
+from tests.support import COMPANIES as COMPANY_COLUMNS
+from tests.support import CUSTOMERS as CUSTOMER_COLUMNS
+from tests.support import TEXT, Runner, customers, record, schema
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from target_kustomer.simulator.objects import StoredObject
+    from tests.planning.planned import Fate, Fates
+
+
+@pytest.fixture(scope="module")
+def fast(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runner]:
+    with Simulator(clock=fast_time) as simulator:
+        yield Runner(simulator, tmp_path_factory.mktemp("plans"), FastTarget)
+
+
+def _predicts(run: Runner, world: World, known: int, *, ledger: bool) -> None:
+    """Plan a world and run it; the first ``known`` rows have been loaded before."""
+    run.simulator.reset(
+        job_seconds=0.0, rate_limit=1_000_000, object_limit=1_000_000, **world.switches
+    )
+    for name in world.customers:
+        run.simulator.org.add_customer(CUSTOMERS[name])
+    for name in world.companies:
+        run.simulator.org.add_company(COMPANIES[name])
+    options: dict[str, Any] = {
+        "streams": {
+            each: {**entry, "mode": world.modes.get(each, "upsert")}
+            for each, entry in STREAMS.items()
+        },
+        "max_rejected_records": -1,
+        **OPTIONS,
+        **world.options,
+        **world.delivery,
+    }
+    if ledger and run.ledger is None:
+        options["ledger_url"] = f"sqlite:///{run.folder / 'plans.db'}"
+    run(replace(world, rows=world.rows[:known]).messages, **options)
+    _compare(run, world.messages, options)
+
+
+def _compare(run: Runner, messages: list[dict[str, Any]], options: Mapping[str, Any]) -> Fates:
+    """Plan a stream and run it: what both say becomes of each record."""
+    before, stored = world_of(run), _stored(run)
+    sent = len(run.simulator.requests.entries)
+    planned = plan(run, messages, FastTarget, **options)
+    assert {each.method for each in run.simulator.requests.entries[sent:]} <= {"GET"}
+    assert world_of(run) == before
+    result, fates = run_watched(run, messages, FastTarget, **options)
+    assert (planned.result.exit_code, planned.result.error) == (0, "")
+    assert result.exit_code == 0, result.error
+    assert planned.fates.keys() == fates.keys()
+    for place, fate in fates.items():
+        assert _agree(planned.fates[place], fate), place
+    assert [each["line"] for each in planned.lines] == sorted(line for _, line in fates)
+    _holds_what_was_planned(planned, stored, _stored(run))
+    return fates
+
+
+def _agree(planned: Fate, actual: Fate) -> bool:
+    """Whether both say the same.
+
+    Of a record that is rejected for itself and for its company too, what costs less is looked at
+    first, and so decides the reason.
+    """
+    if planned == actual or {planned[0], actual[0]} != {"reject"}:
+        return planned == actual
+    of_company = ["company" in (reason or "") for _, reason in (planned, actual)]
+    return any(of_company) and not all(of_company)
+
+
+def _stored(run: Runner) -> dict[str, dict[str, Any]]:
+    org = run.simulator.org
+    return {each.id: _told(each) for each in (*org.customers, *org.companies)}
+
+
+def _told(stored: StoredObject) -> dict[str, Any]:
+    custom = stored.attributes.get("custom", {})
+    flat = {f"custom.{name}": value for name, value in custom.items()}
+    return {"company": stored.company, **stored.attributes, **flat}
+
+
+def _holds_what_was_planned(
+    planned: Plan, before: dict[str, dict[str, Any]], after: dict[str, dict[str, Any]]
+) -> None:
+    """The first change of an attribute starts from what was there, the last is what is there."""
+    first: dict[tuple[str, str], Any] = {}
+    last: dict[tuple[str, str], Any] = {}
+    for line in planned.lines:
+        for name, change in line.get("changes", {}).items():
+            first.setdefault((line["id"], name), change["before"])
+            last[line["id"], name] = change["after"]
+    for (found, name), value in first.items():
+        assert _plain(value) == _plain(before.get(found, {}).get(name)), name
+    for (found, name), value in last.items():
+        if found in after and not str(value).startswith("new-company-"):
+            assert _plain(value) == _plain(after[found].get(name)), name
+    new = {each for each, _ in last if each.startswith("new-")}
+    assert len(new) + planned.summary["companies_for_customers"] == len(
+        after.keys() - before.keys()
+    )
+
+
+def _plain(value: Any) -> Any:
+    """Without what Kustomer adds to the items of a list."""
+    if isinstance(value, list):
+        return [_plain(each) for each in value] or None
+    if isinstance(value, dict):
+        return {key: each for key, each in value.items() if each not in (None, False)}
+    return value
+
+
+def _without_notes(world: World) -> World:
+    """Without what only the server knows to be refused."""
+    rows = [
+        (stream, {name: value for name, value in row.items() if name != "note"})
+        for stream, row in world.rows
+    ]
+    return replace(world, rows=rows)
+
+
+@settings(max_examples=settings().max_examples // 5)
+@given(world=worlds(), known=st.integers(0, 20), ledger=st.booleans())
+def test_a_plan_predicts_every_verdict(
+    fast: Runner, world: World, known: int, *, ledger: bool
+) -> None:
+    _predicts(fast, _without_notes(world), known, ledger=ledger)
+
+
+@pytest.mark.parametrize("ledger", [False, True], ids=["without ledger", "with ledger"])
+@pytest.mark.parametrize("world", FOUND.values(), ids=FOUND)
+def test_a_plan_predicts_what_is_hard_to_deliver(
+    fast: Runner, world: World, *, ledger: bool
+) -> None:
+    _predicts(fast, world, 0, ledger=ledger)
+
+
+@pytest.mark.parametrize("missing", ["reject", "create", "ignore"])
+def test_a_plan_predicts_what_many_workers_do(fast: Runner, missing: str) -> None:
+    fast.simulator.reset(job_seconds=0.0, rate_limit=1_000_000, object_limit=1_000_000)
+    for number in range(0, 200, 2):
+        fast.simulator.org.add_customer(
+            {"externalId": f"c{number}", "emails": [{"email": f"c{number}@example.com"}]}
+        )
+    columns = {**CUSTOMER_COLUMNS, "company_id": TEXT, "company_name": TEXT}
+    messages = [schema("companies", COMPANY_COLUMNS), schema("customers", columns)]
+    messages += [
+        record("companies", id=f"f{n}", name="x" if n == 3 else f"Firm {n}") for n in range(9)
+    ]
+    for number in range(400):
+        [person] = customers(1, first=number % 250, company_id=f"f{number % 12}")
+        person["record"]["company_name"] = f"Firm {number % 12}" if number % 24 < 20 else None
+        person["record"]["age"] = "old" if number % 40 == 7 else number
+        messages.append(person)
+    options = {"batch_size_rows": 20, "missing_company": missing, "max_rejected_records": -1}
+    fates = _compare(fast, messages, options)
+    actions = {action for action, _ in fates.values()}
+    assert actions == {"create", "update", "reject"}
