@@ -40,7 +40,7 @@ _TRIES = 5
 
 _DAY_SECONDS = 86_400
 
-_UNSEEN = {"company": None, "lists_alone": None}
+_UNSEEN: Mapping[str, Any] = {"company": None, "lists_alone": None}
 """What is known of an object that Kustomer has not listed since it was written."""
 
 
@@ -234,8 +234,8 @@ class Ledger:
     def see(self, sightings: Sequence[Sighting]) -> tuple[int, str]:
         """Take in customers as they are listed; those of which nothing is known are passed over.
 
-        Nothing is taken in of one of which a write is on its way: its update may come before or
-        after that.
+        Nothing is taken in of one of which a write is on its way, since its update may come before
+        or after that; nor from a page that is older than what another run has taken in.
 
         Returns:
             How many of them had not been seen, and the first update that was not taken in.
@@ -252,7 +252,12 @@ class Ledger:
             if rows[each.kustomer_id]["writer"] is not None
             and not self._is_over(rows[each.kustomer_id], now)
         ]
-        taken = [each for each in known if each not in writing]
+        taken = [
+            each
+            for each in known
+            if each not in writing
+            and each.updated_at >= (rows[each.kustomer_id]["updated_at"] or "")
+        ]
         self._delete_objects(connection, [each.kustomer_id for each in taken if not each.live])
         if seen := [self._seen(each, rows[each.kustomer_id]) for each in taken if each.live]:
             statement = sa.update(objects).where(
@@ -279,13 +284,11 @@ class Ledger:
 
         company, alone = sighting.company or None, self._are_alone(sighting, held)
         if differs("externalId", sighting.external_ids):
-            return {"of": sighting.kustomer_id, "company": None, "lists_alone": None}
-        relinked = differs("company", [company])
-        return {
-            "of": sighting.kustomer_id,
-            "company": None if relinked else sighting.company,
-            "lists_alone": alone,
-        }
+            seen = _UNSEEN
+        else:
+            relinked = differs("company", [company])
+            seen = {"company": None if relinked else sighting.company, "lists_alone": alone}
+        return {"of": sighting.kustomer_id, "updated_at": sighting.updated_at, **seen}
 
     def _are_alone(self, sighting: Sighting, held: Mapping[str, Digest]) -> bool:
         return all(
@@ -451,6 +454,7 @@ class Ledger:
             "written_at": now,
             "confirmed_at": now,
             **_UNSEEN,
+            "updated_at": None,
         }
 
     def _locked(self, connection: sa.Connection, ids: Iterable[str]) -> dict[str, dict[str, Any]]:

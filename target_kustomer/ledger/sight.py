@@ -13,6 +13,7 @@ from sqlalchemy import exc
 
 from target_kustomer.exceptions import ConfigurationError
 from target_kustomer.ledger.tables import (
+    VERSION,
     about,
     check_version,
     file_of,
@@ -68,14 +69,16 @@ def look(url: str, org: str | None) -> Sight:
 
 def _seen(connection: sa.Connection, org: str | None) -> Sight:
     there = set(sa.inspect(connection).get_table_names())
-    for table in metadata.sorted_tables:
+    version = None
+    if about.name in there:
+        version = connection.execute(sa.select(about.c.version)).scalar_one_or_none()
+    check_version(version or 0)
+    for table in metadata.sorted_tables if version in {None, VERSION} else ():
         if table.name in there:  # of a foreign database, columns may be missing
             connection.execute(sa.select(table).limit(0))
-    if not {about.name, objects.name} <= there:
+    if version is None or objects.name not in there:
         _check_that_tables_can_be_made(connection)
         return Sight()
-    version = connection.execute(sa.select(about.c.version)).scalar_one_or_none()
-    check_version(version or 0)
     known = sa.func.count().filter(objects.c.org == org)
     ours, total = connection.execute(sa.select(known, sa.func.count(objects.c.org))).one()
     return Sight(version, ours, total - ours)

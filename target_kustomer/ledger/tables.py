@@ -66,6 +66,7 @@ objects = sa.Table(
     sa.Column("confirmed_at", sa.Float, nullable=False),
     sa.Column("company", sa.String(64)),
     sa.Column("lists_alone", sa.Boolean),
+    sa.Column("updated_at", sa.String(64)),
 )
 """What was confirmed of an object.
 
@@ -73,6 +74,7 @@ objects = sa.Table(
 seconds since 1970. ``company`` and ``lists_alone`` are as Kustomer listed the object since it was
 last written: a customer's company, empty where it has none, and whether its merged lists hold what
 its sources sent and nothing else. Both are null of one that was not; a company has the first only.
+``updated_at`` is Kustomer's time of the update that was listed last, so that no older page counts.
 """
 
 runs = sa.Table(
@@ -116,7 +118,7 @@ MAX_TERMS = 400
 
 
 def _to_version_2(connection: sa.Connection) -> None:
-    for column in (objects.c.company, objects.c.lists_alone):
+    for column in (objects.c.company, objects.c.lists_alone, objects.c.updated_at):
         definition = CreateColumn(column).compile(dialect=connection.dialect)
         connection.exec_driver_sql(f"ALTER TABLE {objects.name} ADD COLUMN {definition}")
 

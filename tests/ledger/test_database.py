@@ -260,6 +260,17 @@ def test_a_company_that_another_run_has_set_is_not_known_by_an_older_page(url: s
         assert ledger.held([ID])[ID].company == known
 
 
+def test_a_page_that_is_older_than_what_another_run_has_seen_does_not_count(url: str) -> None:
+    slow, quick = opened(url), opened(url)
+    confirm(slow, "v1")
+    before, after = "2027-01-01T00:00:00.000Z", "2027-01-01T00:00:00.001Z"
+    quick.see([sighting(after, company="new")])
+    slow.see([sighting(before, company="old")])
+    assert quick.held([ID])[ID].company == "new"
+    slow.see([sighting(after, company="newer")])
+    assert quick.held([ID])[ID].company == "newer"
+
+
 def test_one_of_whom_nothing_is_known_is_passed_over(url: str) -> None:
     ledger = opened(url)
     assert ledger.see([sighting()]) == (0, "")

@@ -16,6 +16,7 @@ from target_kustomer.exceptions import ConfigurationError
 from target_kustomer.ledger.digests import Digest
 from target_kustomer.ledger.ledger import Confirmation, Ledger
 from target_kustomer.ledger.sight import Sight, look
+from target_kustomer.ledger.tables import VERSION
 from target_kustomer.models import MatchKey
 from tests.postgresql import running_cluster
 
@@ -46,8 +47,19 @@ def _files(folder: Path) -> dict[str, bytes]:
 def test_objects_are_counted_by_org(url: str) -> None:
     for org in ("org", "second", "third"):
         _opened(url, org).close()
-    assert look(url, "org") == Sight(1, 1, 2)
-    assert look(url, None) == Sight(1, 0, 3)
+    assert look(url, "org") == Sight(VERSION, 1, 2)
+    assert look(url, None) == Sight(VERSION, 0, 3)
+
+
+def test_a_ledger_of_an_earlier_version_is_one_that_a_run_takes_over(
+    url: str, tmp_path: Path
+) -> None:
+    _opened(url).close()
+    with closing(sqlite3.connect(tmp_path / "ledger.db")) as connection, connection:
+        connection.execute("UPDATE target_kustomer_ledger SET version = 1")
+        for column in ("company", "lists_alone", "updated_at"):
+            connection.execute(f"ALTER TABLE target_kustomer_objects DROP COLUMN {column}")
+    assert look(url, "org") == Sight(1, 1, 0)
 
 
 def test_a_closed_ledger_stays_as_it_is(url: str, tmp_path: Path) -> None:
@@ -72,7 +84,7 @@ def test_a_killed_run_s_ledger_is_read_and_stays_as_it_is(url: str, tmp_path: Pa
     subprocess.run([sys.executable, "-c", code, url], check=True, env=os.environ)
     before = _files(tmp_path)
     assert "ledger.db-wal" in before
-    assert look(url, "org") == Sight(1, 0, 0)
+    assert look(url, "org") == Sight(VERSION, 0, 0)
     after = _files(tmp_path)
     assert after.keys() == before.keys()
     assert after["ledger.db"] == before["ledger.db"]
@@ -85,7 +97,7 @@ def test_a_file_is_found_by_either_form_of_its_address(form: str, tmp_path: Path
     assert look(url, "org") == Sight()
     assert _files(tmp_path) == {}
     _opened(url).close()
-    assert look(url, "org") == Sight(1, 1, 0)
+    assert look(url, "org") == Sight(VERSION, 1, 0)
 
 
 def test_an_empty_database_stays_empty(url: str, tmp_path: Path) -> None:
@@ -141,7 +153,7 @@ def test_a_server_is_asked_and_given_nothing() -> None:
         assert look(url, "org") == Sight()
         assert cluster.run("-c", r"\dt") == ""
         _opened(url).close()
-        assert look(url, "org") == Sight(1, 1, 0)
+        assert look(url, "org") == Sight(VERSION, 1, 0)
         cluster.run("-c", "CREATE DATABASE empty")
         cluster.run("-c", "CREATE USER weak PASSWORD 'weak'")
         weak = f"postgresql+psycopg://weak:weak@{cluster.host}:{cluster.port}/empty"

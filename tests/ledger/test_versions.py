@@ -287,6 +287,29 @@ def test_deletes_that_a_dying_run_has_left_are_made_by_the_next_version(
     assert there(run.simulator) == ["1"]
 
 
+def test_what_was_deleted_when_a_run_died_can_come_back(
+    free: Runner, ledger: dict[str, Any]
+) -> None:
+    free(table(V1, [1, 2]), **ledger)
+    lost = {"method": "DELETE", "path_pattern": "/bulk", "times": None, "processed": True}
+    fault = free.simulator.faults.add("500", **lost)
+    assert free(table(V2, [1]), retry_deadline_seconds=0.3, **ledger).exit_code == 5
+    fault.times = 0
+    assert there(free.simulator) == ["1"]
+    free(table(V3, [1, 2]), **ledger)
+    assert there(free.simulator) == ["1", "2"]
+
+
+def test_a_version_waits_for_what_came_before_it(tmp_path: Path, ledger: dict[str, Any]) -> None:
+    settings = {**ledger, "streams": {"customers": {"match_on": ["email"], "fields": {"id": None}}}}
+    with Simulator(job_seconds=1.0) as simulator:
+        run = Runner(simulator, tmp_path)
+        run([PEOPLE, row(V1, id="old", email="a@x.io", name="A")], **settings)
+        messages = [PEOPLE, row(V2, id="new", email="a@x.io", name="B"), activate(V2)]
+        assert run(messages, **settings).counts() == {"updated": 1}
+        assert [each.attributes["name"] for each in simulator.org.customers] == ["B"]
+
+
 def test_a_lost_answer_deletes_once(simulator: Simulator, run: Runner, ledger: Any) -> None:
     run(table(V1, range(5)), **ledger)
     simulator.faults.add("reset_after", method="DELETE", path_pattern="/bulk")
