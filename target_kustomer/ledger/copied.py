@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
@@ -13,7 +14,6 @@ from typing_extensions import override
 
 from target_kustomer.ledger.ledger import Ledger
 from target_kustomer.ledger.tables import (
-    VERSION,
     about,
     check_version,
     file_of,
@@ -54,15 +54,18 @@ class CopiedLedger(Ledger):
         self, url: str, org: str, *, resync_after_days: float, write_seconds: float, clock: Clock
     ) -> None:
         self._folder = TemporaryDirectory(prefix="target-kustomer-", ignore_cleanup_errors=True)
-        copy = f"sqlite:///{Path(self._folder.name) / 'ledger.db'}"
-        _copy(url, copy, org)
-        super().__init__(
-            copy,
-            org,
-            resync_after_days=resync_after_days,
-            write_seconds=write_seconds,
-            clock=clock,
-        )
+        try:
+            copy = _copy(url, org, Path(self._folder.name) / "ledger.db")
+            super().__init__(
+                copy,
+                org,
+                resync_after_days=resync_after_days,
+                write_seconds=write_seconds,
+                clock=clock,
+            )
+        except BaseException:
+            self._folder.cleanup()
+            raise
 
     @override
     def close(self) -> None:
@@ -70,62 +73,74 @@ class CopiedLedger(Ledger):
         self._folder.cleanup()
 
 
-def _copy(url: str, copy: str, org: str) -> None:
-    source = from_url(url, _reading)
-    if source is None:
-        return
-    target, _ = open_database(copy)
+def _copy(url: str, org: str, file: Path) -> str:
+    """Copy a database into a file; the URL of that."""
+    copy = f"sqlite:///{file}"
     try:
-        with source.connect() as reading, target.begin() as writing:
-            if reading.dialect.name == "sqlite":
-                reading.exec_driver_sql("BEGIN")  # all tables as of one moment
-            _copy_tables(reading, writing, org)
-    except exc.SQLAlchemyError as error:
+        if source := from_url(url, _file):
+            _copy_file(source, file)
+        else:
+            _copy_rows(url, copy, org)
+    except (exc.SQLAlchemyError, sqlite3.Error) as error:
         raise unusable(error) from None
+    return copy
+
+
+def _file(parsed: sa.URL) -> Path | None:
+    """The file that the database is, None where it is none."""
+    return file_of(parsed) if parsed.get_backend_name() == "sqlite" else None
+
+
+def _copy_file(source: Path, copy: Path) -> None:
+    """Copy a SQLite database, where there is one."""
+    if not source.exists():
+        return
+    # Not mode=ro: such a connection leaves files beside a database in WAL mode.
+    uri = f"{source.absolute().as_uri()}?mode=rw"
+    with (
+        closing(sqlite3.connect(uri, _BUSY_SECONDS, uri=True)) as reading,
+        closing(sqlite3.connect(copy)) as writing,
+    ):
+        reading.execute("PRAGMA query_only=ON")
+        reading.backup(writing)
+
+
+def _copy_rows(url: str, copy: str, org: str) -> None:
+    source = from_url(url, sa.create_engine).execution_options(
+        isolation_level="REPEATABLE READ", postgresql_readonly=True
+    )
+    try:
+        target, _ = open_database(copy)
+        try:
+            with source.connect() as reading, target.begin() as writing:
+                _copy_tables(reading, writing, org)
+        finally:
+            target.dispose()
     finally:
         source.dispose()
-        target.dispose()
 
 
 def _copy_tables(reading: sa.Connection, writing: sa.Connection, org: str) -> None:
-    """Copy the org's rows, and the key of all digests.
+    """Copy the key of all digests, and the org's rows.
 
     An older version lacks columns: there they are null, as its migration would leave them.
     """
     inspector = sa.inspect(reading)
     there = set(inspector.get_table_names())
-    if about.name not in there:
-        return
-    row = reading.execute(sa.select(about.c.version, about.c.digest_key)).first()
-    if row is None:  # another process is making it
+    row = None
+    if about.name in there:
+        row = reading.execute(sa.select(about.c.version, about.c.digest_key)).first()
+    if row is None:
         return
     check_version(row.version)
-    writing.execute(sa.update(about).values(version=VERSION, digest_key=row.digest_key))
+    writing.execute(sa.update(about).values(digest_key=row.digest_key))
     for table in metadata.sorted_tables:
-        if table not in {about, runs} and table.name in there:
-            names = {each["name"] for each in inspector.get_columns(table.name)}
-            columns = [each for each in table.columns if each.name in names]
-            rows = reading.execution_options(yield_per=_ROWS).execute(
-                sa.select(*columns).where(table.c.org == org)
-            )
-            for part in rows.mappings().partitions():
-                writing.execute(sa.insert(table), [dict(each) for each in part])
-
-
-def _reading(parsed: sa.URL) -> sa.Engine | None:
-    """What reads a database and can write nothing; None where there is no file yet."""
-    if parsed.get_backend_name() != "sqlite":
-        return sa.create_engine(parsed).execution_options(
-            isolation_level="REPEATABLE READ", postgresql_readonly=True
+        if table in {about, runs} or table.name not in there:
+            continue
+        names = {each["name"] for each in inspector.get_columns(table.name)}
+        wanted = sa.select(*(each for each in table.columns if each.name in names))
+        rows = reading.execute(
+            wanted.where(table.c.org == org), execution_options={"yield_per": _ROWS}
         )
-    path = file_of(parsed)
-    return sa.create_engine("sqlite://", creator=lambda: _connect(path)) if path.exists() else None
-
-
-def _connect(path: Path) -> sqlite3.Connection:
-    # Not mode=ro: such a connection leaves files beside a database in WAL mode.
-    connection = sqlite3.connect(
-        f"{path.absolute().as_uri()}?mode=rw", _BUSY_SECONDS, isolation_level=None, uri=True
-    )
-    connection.execute("PRAGMA query_only=ON")
-    return connection
+        for part in rows.mappings().partitions():
+            writing.execute(sa.insert(table), [dict(each) for each in part])
