@@ -23,7 +23,6 @@ from tests.postgresql import running_cluster
 from tests.support import Clock
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
 ANN, BOB = MatchKey("externalId", "ann"), MatchKey("externalId", "bob")
@@ -44,7 +43,7 @@ def temporary(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Monk
 
 
 @pytest.fixture
-def clock() -> Iterator[Clock]:
+def clock() -> Clock:
     return Clock()
 
 

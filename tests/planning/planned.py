@@ -44,7 +44,7 @@ def watched(target: type[TargetKustomer]) -> tuple[type[TargetKustomer], Fates]:
             def note(stream: str, outcomes: Iterable[Outcome]) -> None:
                 for each in outcomes:
                     told = each.rejection.reason if each.rejection else each.why
-                    action = _ACTIONS[each.verdict.value]
+                    action = "delete" if each.deleted else _ACTIONS[each.verdict.value]
                     fates[stream, each.source.line_number] = (action, told and told.value)
                 count(stream, outcomes)
 
@@ -55,10 +55,16 @@ def watched(target: type[TargetKustomer]) -> tuple[type[TargetKustomer], Fates]:
 
 @dataclass(frozen=True)
 class Plan:
-    """What a plan left behind."""
+    """What a plan left behind.
+
+    Attributes:
+        lines: What becomes of each record.
+        more: What goes without a record.
+    """
 
     result: Result
     lines: list[dict[str, Any]]
+    more: list[dict[str, Any]]
 
     @property
     def fates(self) -> Fates:
@@ -86,8 +92,10 @@ def plan(
         plan: ClassVar[PlanOptions | None] = PlanOptions(path, as_json=True)
 
     result = _within(run, Planner, messages, **settings)
-    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
-    return Plan(result, [json.loads(each) for each in lines])
+    text = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+    lines = [json.loads(each) for each in text]
+    own = [each for each in lines if each["line"] is not None]
+    return Plan(result, own, [each for each in lines if each not in own])
 
 
 def run_watched(
