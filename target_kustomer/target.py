@@ -323,6 +323,9 @@ class TargetKustomer(Target):
         if plan_out and not plan:
             msg = "it goes with --plan"
             raise click.BadParameter(msg, param_hint="--plan-out")
+        if check and plan:
+            msg = "--check and --plan do not go together."
+            raise click.UsageError(msg)
         if check and not options["about"]:
             cls._check(options["config"], options["about_format"])
         if plan and not options["about"]:

@@ -5,6 +5,7 @@ import json
 import re
 import stat
 import sys
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -41,7 +42,16 @@ ROOT = Path(__file__).parents[2]
 FIRMS = [schema("companies", COMPANIES), record("companies", id="f", name="Firm")]
 PEOPLE = [schema("customers", {**CUSTOMERS, "company_id": TEXT})]
 BAD = [record("customers", id="bad", name="Ann", age="old")]
+BEHIND = {"type": "ACTIVATE_VERSION", "stream": "customers"}
 HELD = {"externalId": "c1", "name": "Old", "emails": [{"email": "c1@example.com", "type": "home"}]}
+
+
+@pytest.fixture
+def temporary(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where temporary files go."""
+    folder = tmp_path_factory.mktemp("temporary")
+    monkeypatch.setattr(tempfile, "tempdir", str(folder))
+    return folder
 
 
 @pytest.fixture
@@ -110,6 +120,9 @@ def test_options_that_do_not_fit_are_said_so(
     done = cli("--plan-out", tmp_path / "plan.jsonl")
     assert (done.exit_code, "--plan-out" in done.stderr) == (2, True)
     assert not (tmp_path / "plan.jsonl").exists()
+    for options in (["--check"], ["--format=markdown"]):
+        done = command([], *options)
+        assert (done.exit_code, "--plan" in done.stderr) == (2, True)
     done = command([], "--plan-out", tmp_path / "nowhere" / "plan.jsonl")
     assert (done.exit_code, "--plan-out" in done.stderr) == (2, True)
 
@@ -123,6 +136,7 @@ def test_nothing_is_written_but_the_plan(
     run: Runner,
     simulator: Simulator,
     tmp_path: Path,
+    temporary: Path,
     *,
     knows: bool,
 ) -> None:
@@ -135,7 +149,12 @@ def test_nothing_is_written_but_the_plan(
     asked = len(simulator.requests.entries)
     messages = [*FIRMS, *PEOPLE, *customers(9, first=2, company_id="f"), *BAD, state(9)]
     done = command(
-        messages, "--plan-out", tmp_path / "plan.jsonl", max_rejected_records=9, **ledger
+        messages,
+        "--plan-out",
+        tmp_path / "plan.jsonl",
+        max_rejected_records=9,
+        report_path=str(tmp_path / "report.html"),
+        **ledger,
     )
     assert done.exit_code == 10
     assert world_of(run) == world
@@ -144,6 +163,53 @@ def test_nothing_is_written_but_the_plan(
     assert left.keys() - files.keys() == {"plan.jsonl", "config.json"}
     assert {name: left[name] for name in files} == files
     assert '"at"' not in done.stdout
+    assert not list(temporary.iterdir())
+
+
+def test_its_reads_are_in_the_request_log(
+    command: Callable[..., CliResult], simulator: Simulator, tmp_path: Path
+) -> None:
+    command([*PEOPLE, *customers(2)], request_log_path=str(tmp_path / "reads.har"))
+    entries = json.loads((tmp_path / "reads.har").read_text())["log"]["entries"]
+    assert len(entries) == len(simulator.requests.entries)
+    assert {each["request"]["method"] for each in entries} == {"GET"}
+
+
+@pytest.mark.without_ledger
+def test_what_goes_without_a_record_and_what_is_defined_is_told(
+    command: Callable[..., CliResult], run: Runner, simulator: Simulator, tmp_path: Path
+) -> None:
+    def table(version: int, number: int) -> list[dict[str, Any]]:
+        rows = [{**each, "version": version} for each in customers(number)]
+        return [*PEOPLE, *rows, {**BEHIND, "version": version}]
+
+    options = {
+        "ledger_url": f"sqlite:///{tmp_path / 'versions.db'}",
+        "on_delete": "delete",
+        "undefined_attributes": "create",
+    }
+    run(table(1, 5), **{**options, "undefined_attributes": "warn"})
+    world = world_of(run)
+    path = tmp_path / "plan.jsonl"
+    done = command(table(2, 3), "--plan-out", path, **options)
+    assert done.exit_code == 10
+    assert done.stdout.splitlines()[-3:] == [
+        "A run would create 0 records and update 0.",
+        "It would delete 2 that the new version of customers leaves behind.",
+        "It would define attributes of a customer: ageNum.",
+    ]
+    lines = [json.loads(each) for each in path.read_text().splitlines()]
+    assert [(each["line"], each["action"]) for each in lines[-3:]] == [
+        (4, "unchanged"),
+        (None, "delete"),
+        (None, "delete"),
+    ]
+    left = {simulator.org.customer(external_id=each).id for each in ("c3", "c4")}  # type: ignore[union-attr]
+    assert {each["id"] for each in lines[-2:]} == left
+    done = command(table(2, 3), max_deleted_records=1, **options)
+    assert "none of it is deleted" in done.stderr
+    assert "leaves behind" not in done.stdout
+    assert world_of(run) == world
 
 
 def test_the_plan_is_for_its_owner_alone(command: Callable[..., CliResult], tmp_path: Path) -> None:
