@@ -49,7 +49,7 @@ def test_the_first_hour_with_chinook_prints_what_the_page_shows(
     stream = tmp_path / "chinook.singer"
     catalog = pipe.catalog(tap_config, {"public-customer": {}})
     with stream.open("wb") as stdout:
-        command = [pipe.tap, f"--config={tap_config}", f"--catalog={catalog}"]
+        command: list[str | Path] = [pipe.tap, f"--config={tap_config}", f"--catalog={catalog}"]
         subprocess.run(command, stdout=stdout, check=True)
 
     assert printed(str(stream), SCRIPT["CHINOOK_CONFIG"]) == shown("chinook")
