@@ -1,8 +1,11 @@
-"""Writes the generated blocks of README.md: settings, the plan of the example, outputs of runs.
+"""Writes the generated blocks of README.md and docs/first-hour.md: settings, outputs of runs.
 
-python scripts/readme.py          writes the tables
-python scripts/readme.py --runs   also what the demonstration and the benchmark print
-python scripts/readme.py --check  writes nothing; fails where a table is not what the code says
+python scripts/readme.py                  writes the tables
+python scripts/readme.py --runs           also what the demonstration and the first hour print
+python scripts/readme.py --chinook FILE   also what the first hour prints of Chinook's customers,
+                                          which the tap has written to this file
+python scripts/readme.py --check          writes nothing; fails where a table is not what the code
+                                          says
 """
 
 from __future__ import annotations
@@ -21,21 +24,23 @@ from target_kustomer.settings import CONFIG_JSONSCHEMA, Settings
 ROOT = Path(__file__).parents[1]
 _WIDTH = 160
 README = ROOT / "README.md"
+FIRST_HOUR = ROOT / "docs" / "first-hour.md"
+CHINOOK_CONFIG = "examples/chinook.json"
 EXAMPLE = ROOT / "examples" / "companies-and-customers.singer"
 
 
 def main(arguments: list[str]) -> None:
     """Write or check the blocks."""
-    text = README.read_text(encoding="utf-8")
-    wanted = text
-    blocks = tables()
+    blocks, hours = tables(), {}
     if "--runs" in arguments:
         blocks |= runs()
-    for name, block in blocks.items():
-        wanted = _replace(wanted, name, block)
+        hours["example"] = _fenced(first_hour())
+    if "--chinook" in arguments:
+        hours["chinook"] = _fenced(first_hour(arguments[-1], CHINOOK_CONFIG))
+    _write(FIRST_HOUR, hours)
     if "--check" not in arguments:
-        README.write_text(wanted, encoding="utf-8")
-    elif wanted != text:
+        _write(README, blocks)
+    elif _filled(README, blocks) != README.read_text(encoding="utf-8"):
         sys.exit("README.md is not what the code says: run python scripts/readme.py")
 
 
@@ -66,6 +71,12 @@ def checked() -> str:
             [*simulator, *check, *configs], cwd=folder, check=True, text=True, capture_output=True
         )
     return re.sub(r"127\.0\.0\.1:\d+", "127.0.0.1:8080", done.stdout)
+
+
+def first_hour(*arguments: str) -> str:
+    """What the first hour prints, at the address of `serve`, without moments and process ids."""
+    printed = re.sub(r"127\.0\.0\.1:\d+", "127.0.0.1:8080", _output("scripts/tour", *arguments))
+    return re.sub(r"rejects-\d+T\d+Z-\d+", "rejects-20260101T000000Z-1", printed)
 
 
 def _settings_table(properties: dict[str, dict[str, Any]]) -> str:
@@ -123,11 +134,19 @@ def _fenced(output: str) -> str:
     return "```\n" + "\n".join(shape(output)) + "\n```"
 
 
-def _replace(text: str, name: str, block: str) -> str:
-    pattern = re.compile(rf"(<!-- {name} -->\n).*?(<!-- /{name} -->)", re.DOTALL)
-    if not pattern.search(text):
-        sys.exit(f"README.md has no block named {name}")
-    return pattern.sub(lambda found: f"{found[1]}{block}\n{found[2]}", text)
+def _write(page: Path, blocks: dict[str, str]) -> None:
+    page.write_text(_filled(page, blocks), encoding="utf-8")
+
+
+def _filled(page: Path, blocks: dict[str, str]) -> str:
+    """The page's text with these blocks in their places."""
+    text = page.read_text(encoding="utf-8")
+    for name, block in blocks.items():
+        found = re.search(rf"<!-- {name} -->\n(.*?)<!-- /{name} -->", text, re.DOTALL)
+        if not found:
+            sys.exit(f"{page.name} has no block named {name}")
+        text = f"{text[: found.start(1)]}{block}\n{text[found.end(1) :]}"
+    return text
 
 
 if __name__ == "__main__":
