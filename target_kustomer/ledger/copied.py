@@ -98,7 +98,7 @@ def _copy_file(source: Path, copy: Path) -> None:
     # Not mode=ro: such a connection leaves files beside a database in WAL mode.
     uri = f"{source.absolute().as_uri()}?mode=rw"
     with (
-        closing(sqlite3.connect(uri, _BUSY_SECONDS, uri=True)) as reading,
+        closing(sqlite3.connect(uri, timeout=_BUSY_SECONDS, uri=True)) as reading,
         closing(sqlite3.connect(copy)) as writing,
     ):
         reading.execute("PRAGMA query_only=ON")
