@@ -92,6 +92,7 @@ def test_without_on_delete_nothing_goes(
     assert there(simulator) == ["1", "2"]
 
 
+@pytest.mark.without_ledger
 def test_without_a_ledger_it_is_said_once_that_nothing_goes(
     simulator: Simulator, run: Runner
 ) -> None:
