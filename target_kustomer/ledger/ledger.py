@@ -18,10 +18,10 @@ from sqlalchemy import exc
 from target_kustomer.ledger.digests import Digest, Digests
 from target_kustomer.ledger.sources import Sources
 from target_kustomer.ledger.tables import (
-    MAX_TERMS,
     identities,
     objects,
     open_database,
+    parts,
     readings,
     unusable,
 )
@@ -356,12 +356,12 @@ class Ledger:
     ) -> set[str]:
         own = identities.c.org == self._org
         meant = set(ids)
-        for part in _parts(sorted({self.digests.identity(object_type, key) for key in keys})):
+        for part in parts(sorted({self.digests.identity(object_type, key) for key in keys})):
             known = sa.select(identities.c.kustomer_id).where(own, identities.c.identity.in_(part))
             meant.update(connection.execute(known).scalars())
         self._locked(connection, meant)
         self._delete_objects(connection, sorted(meant))
-        for part in _parts(sorted(meant)):
+        for part in parts(sorted(meant)):
             connection.execute(sa.delete(identities).where(own, identities.c.kustomer_id.in_(part)))
         if object_type == "company" and ids:
             confirmed = sa.update(identities).where(own, identities.c.record.is_not(None))
@@ -415,7 +415,7 @@ class Ledger:
             for each in confirmations
             for key in each.borne
         }
-        for part in _parts(sorted(bound)):
+        for part in parts(sorted(bound)):
             connection.execute(sa.delete(identities).where(identities.c.identity.in_(part)))
         self._take_over(connection, borne, {each.kustomer_id for each in confirmations})
         if bound:
@@ -429,7 +429,7 @@ class Ledger:
         self, connection: sa.Connection, borne: Iterable[str], ids: Iterable[str]
     ) -> None:
         """What these objects bear now no longer means others."""
-        for part in _parts(sorted(borne)):
+        for part in parts(sorted(borne)):
             connection.execute(
                 sa.delete(identities).where(
                     identities.c.identity.in_(part), identities.c.kustomer_id.not_in(sorted(ids))
@@ -460,7 +460,7 @@ class Ledger:
     def _locked(self, connection: sa.Connection, ids: Iterable[str]) -> dict[str, dict[str, Any]]:
         """The rows of these objects, for no one else to change until the transaction ends."""
         found: dict[str, dict[str, Any]] = {}
-        for part in _parts(sorted(set(ids))):
+        for part in parts(sorted(set(ids))):
             rows = connection.execute(
                 sa.select(objects)
                 .where(objects.c.org == self._org, objects.c.kustomer_id.in_(part))
@@ -478,7 +478,7 @@ class Ledger:
             connection.execute(sa.insert(objects), [rows[each] for each in sorted(rows)])
 
     def _delete_objects(self, connection: sa.Connection, ids: Sequence[str]) -> None:
-        for part in _parts(ids):
+        for part in parts(ids):
             connection.execute(
                 sa.delete(objects).where(
                     objects.c.org == self._org, objects.c.kustomer_id.in_(part)
@@ -500,7 +500,7 @@ class Ledger:
             with self._reading.connect() as connection:
                 return [
                     row
-                    for part in _parts(values)
+                    for part in parts(values)
                     for row in connection.execute(query.where(column.in_(part)))
                 ]
 
@@ -540,10 +540,6 @@ class Ledger:
             return tries(call)
         except exc.SQLAlchemyError as error:
             raise unusable(error) from None
-
-
-def _parts(values: Sequence[str]) -> Iterable[Sequence[str]]:
-    return (values[start : start + MAX_TERMS] for start in range(0, len(values), MAX_TERMS))
 
 
 def _read(attributes: Mapping[str, Any]) -> dict[str, Digest]:

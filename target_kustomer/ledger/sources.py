@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
-from target_kustomer.ledger.tables import MAX_TERMS, sources
+from target_kustomer.ledger.tables import parts, sources
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping
 
     from target_kustomer.models import Origin
 
@@ -47,14 +47,14 @@ class Sources:
             }
             for origin, kustomer_id in ids.items()
         }
-        for part in _parts(sorted(rows)):
+        for part in parts(sorted(rows)):
             connection.execute(sa.delete(sources).where(self._own, sources.c.row.in_(part)))
         if rows:
             connection.execute(sa.insert(sources), [rows[each] for each in sorted(rows)])
 
     def drop(self, connection: sa.Connection, ids: Iterable[str]) -> None:
         """These objects are no more."""
-        for part in _parts(sorted(ids)):
+        for part in parts(sorted(ids)):
             connection.execute(sa.delete(sources).where(self._own, sources.c.kustomer_id.in_(part)))
 
     def left_behind(self, stream: str, version: int, most: int) -> tuple[int, list[str]]:
@@ -101,7 +101,7 @@ class Sources:
         if (count or 0) > most:
             return count or 0, []
         fed = sa.select(sources.c.row).where(*old, is_fed)
-        for part in _parts(list(connection.execute(fed).scalars())):
+        for part in parts(list(connection.execute(fed).scalars())):
             connection.execute(sa.delete(sources).where(self._own, sources.c.row.in_(part)))
         return count or 0, sorted(connection.execute(ids).scalars())
 
@@ -110,7 +110,7 @@ class Sources:
         for version in {each.version for each in origins if each.version is not None}:
             again = {each.row for each in origins if each.version == version} & known.keys()
             older = sources.c.version.is_(None) | (sources.c.version < version)
-            for part in _parts(sorted(again)):
+            for part in parts(sorted(again)):
                 connection.execute(
                     sa.update(sources)
                     .where(self._own, sources.c.row.in_(part), older)
@@ -126,7 +126,7 @@ class Sources:
     ) -> dict[str, int | None]:
         """The rows of these that are known, with the version that sent each last."""
         found: dict[str, int | None] = {}
-        for part in _parts(sorted({each.row for each in origins})):
+        for part in parts(sorted({each.row for each in origins})):
             rows = sa.select(sources.c.row, sources.c.version)
             known = connection.execute(rows.where(self._own, sources.c.row.in_(part)))
             found |= {each.row: each.version for each in known}
@@ -136,7 +136,3 @@ class Sources:
 def _latest(held: int | None, sent: int | None) -> int | None:
     """A replay may send an older one; without a version a row counts as still there."""
     return sent if held is None or sent is None else max(held, sent)
-
-
-def _parts(values: Sequence[str]) -> Iterator[Sequence[str]]:
-    return (values[start : start + MAX_TERMS] for start in range(0, len(values), MAX_TERMS))

@@ -15,7 +15,7 @@ from sqlalchemy.schema import CreateColumn
 from target_kustomer.exceptions import ConfigurationError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
 T = TypeVar("T")
 
@@ -113,7 +113,7 @@ sources = sa.Table(
 )
 """The rows of the sources (their digests), what they made, and the version that sent them last."""
 
-MAX_TERMS = 400
+_MAX_TERMS = 400
 """Values in one statement; SQLite's limit was 999 for long."""
 
 
@@ -150,6 +150,11 @@ def open_database(url: str) -> tuple[sa.Engine, bytes]:
     except ConfigurationError:
         engine.dispose()
         raise
+
+
+def parts(values: Sequence[str]) -> Iterator[Sequence[str]]:
+    """Values in as many as one statement takes."""
+    return (values[start : start + _MAX_TERMS] for start in range(0, len(values), _MAX_TERMS))
 
 
 def unusable(error: Exception) -> ConfigurationError:
