@@ -67,7 +67,7 @@ class Finding:
 
     Attributes:
         what: What it is: settings, address, api_key, rate_limit, stream, role, custom_attributes,
-            ledger or rejects_dir.
+            ledger, rejects_dir, report_path or request_log_path.
         name: Which one of them, where there are several.
         status: Whether a run would be fine, would be worse, or would end.
         says: What was found, on one line.
@@ -135,6 +135,11 @@ def check(settings: Settings, unknown: Mapping[str, str | None]) -> list[Finding
         *(_roles(key, known) if key else ()),
         _ledger(settings, key),
         _rejects_dir(Path(settings.rejects_dir)),
+        *(
+            _file(what, Path(path))
+            for what in ("report_path", "request_log_path")
+            if (path := getattr(settings, what)) is not None
+        ),
     ]
 
 
@@ -347,6 +352,19 @@ def _rejects_dir(folder: Path) -> Finding:
         says = f"older rejects files in {folder}: {older}; replay and remove them"
         return Finding("rejects_dir", says, "warning")
     return Finding("rejects_dir", f"{folder} can be {verb}")
+
+
+def _file(what: str, path: Path) -> Finding:
+    try:
+        fits = path.is_file() or not _is_there(path)
+        folder = Path(os.path.realpath(path)).parent
+        usable = fits and folder.is_dir() and os.access(folder, os.W_OK | os.X_OK)
+    except (OSError, ValueError):
+        usable = False
+    if usable:
+        return Finding(what, f"{path} can be written")
+    mend = f"set {what} to a file in a folder that is there and can be written"
+    return failed(what, ConfigurationError(f"{path} cannot be written", mend=mend))
 
 
 def _is_there(path: Path) -> bool:

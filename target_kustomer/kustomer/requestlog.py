@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import fcntl
 import logging
+import mmap
 import os
 import threading
 from contextlib import suppress
@@ -27,6 +29,7 @@ MAX_BYTES = 100_000_000
 _CREATOR = {"name": "target-kustomer", "version": metadata.version("target-kustomer")}
 
 _HEAD = b'{"log":{"version":"1.2","creator":' + msgspec.json.encode(_CREATOR) + b',"entries":[\n'
+_OURS = b'{"log":{"version":"1.2","creator":{"name":"target-kustomer"'
 _TAIL = b"\n]}}\n"
 
 
@@ -35,7 +38,7 @@ class RequestLog:
 
     Each entry goes over the closing brackets in one write that closes them again, so that the
     file is whole when the process is killed. Only a kill that comes within that write, which takes
-    some microseconds, or a machine that fails may leave half an entry.
+    some microseconds, or a machine that fails may leave half an entry, which the next run cuts off.
 
     Args:
         path: Of the file; the one before it has ``.1`` before its suffix.
@@ -67,6 +70,8 @@ class RequestLog:
             if self._path.exists() and not self._path.is_file():
                 msg = "it is no regular file"
                 raise ValueError(msg)  # noqa: TRY301  a device must not be moved away
+            with suppress(OSError):  # there is none, or it is not this user's to mend
+                _mend(self._path)
             self._begin()
         except (OSError, ValueError) as error:  # a path with a null character is a ValueError
             why = error.strerror if isinstance(error, OSError) else error
@@ -106,6 +111,7 @@ class RequestLog:
         self._descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         self._end = 0
         try:
+            fcntl.flock(self._descriptor, fcntl.LOCK_EX)  # it is at work, and nobody's to mend
             self._put(_HEAD)
         except OSError:
             new.unlink()
@@ -134,3 +140,19 @@ class RequestLog:
         descriptor, self._descriptor = self._descriptor, None
         if descriptor is not None:
             os.close(descriptor)
+
+
+def _mend(path: Path) -> None:
+    """Cut half an entry off a log whose run was killed, and close its brackets."""
+    with path.open("r+b") as file:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if file.read(len(_OURS)) != _OURS:
+            return
+        with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as text:
+            if text[-len(_TAIL) :] == _TAIL:
+                return
+            entries = text.find(b"[\n") + len(b"[\n")
+            end = max(text.rfind(b",\n", entries), entries)  # no entry holds a line break
+        file.seek(end)
+        file.truncate()
+        file.write(_TAIL)

@@ -8,6 +8,7 @@ import stat
 import subprocess
 from collections import Counter
 from datetime import datetime, timezone
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import jsonschema
@@ -476,3 +477,46 @@ def test_it_is_whole_when_the_process_is_killed(after: int, run: Runner, path: P
     entries = entries_of(path)
     assert len(run.simulator.requests.entries) - len(entries) <= 4
     assert not answers(entries) - told_by(run.simulator)
+
+
+def next_run(path: Path, simulator: Simulator, clock: Clock) -> None:
+    """A run that begins its log and makes no call."""
+    log = RequestLog(path, bodies=False, secret=simulator.api_key, clock=clock)
+    log.open()
+    log.close()
+
+
+def test_the_next_run_mends_what_a_kill_has_cut(
+    open_api: Callable[..., Kustomer], limited: Simulator, path: Path, clock: Clock
+) -> None:
+    api, wholes = open_api(), [path.read_bytes()]
+    for _ in range(3):
+        api.key()
+        wholes.append(path.read_bytes())
+    torn = path.with_name("torn.har")
+    for before, after in pairwise(wholes):
+        [first, *_] = (n for n, (old, new) in enumerate(zip(before, after)) if old != new)
+        for written in range(first, len(after)):
+            torn.write_bytes(after[:written] + before[written:])
+            next_run(torn, limited, clock)
+            kept = entries_of(torn.with_name("torn.1.har"))
+            whole = json.loads(after)["log"]["entries"]
+            assert kept == whole[: len(kept)]
+            assert len(kept) >= len(whole) - 2
+            assert entries_of(torn) == []
+
+
+def test_no_other_file_is_mended(limited: Simulator, path: Path, clock: Clock) -> None:
+    path.write_bytes(b"notes [\n1,\n2")
+    next_run(path, limited, clock)
+    assert path.with_name("requests.1.har").read_bytes() == b"notes [\n1,\n2"
+
+
+def test_a_log_at_work_is_not_mended(
+    open_api: Callable[..., Kustomer], limited: Simulator, path: Path, clock: Clock
+) -> None:
+    open_api().key()
+    half = path.read_bytes()[:-3]
+    path.write_bytes(half)  # as a reader may see it in the instant of a write
+    next_run(path, limited, clock)
+    assert path.with_name("requests.1.har").read_bytes() == half

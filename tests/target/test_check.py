@@ -674,6 +674,26 @@ def test_a_rejects_folder_that_cannot_be_made_is_exit_2(check: Checker, tmp_path
         assert "rejects_dir" in checked.of("rejects_dir")["mend"]
 
 
+def test_a_file_that_cannot_be_written_is_exit_2(check: Checker, tmp_path: Path) -> None:
+    (tmp_path / "folder.json").mkdir()
+    for path in ("folder.json", "nowhere/it.json", f"{'x' * 300}.json", "nul\0.json"):
+        for what in ("report_path", "request_log_path"):
+            checked = check(**{what: str(tmp_path / path)})
+            assert checked.exit_code == 2
+            assert checked.named("failed") == [what]
+            assert what in checked.of(what)["mend"]
+
+
+def test_files_that_can_be_written_are_told(check: Checker, tmp_path: Path) -> None:
+    (tmp_path / "old.har").write_text("")
+    checked = check(
+        report_path=str(tmp_path / "report.html"), request_log_path=str(tmp_path / "old.har")
+    )
+    assert checked.of("report_path")["says"].endswith("report.html can be written")
+    assert checked.of("request_log_path")["says"].endswith("old.har can be written")
+    assert checked.status == "ok"
+
+
 def test_older_rejects_files_are_warned_of(check: Checker, tmp_path: Path) -> None:
     broken = record("customers", id="1", name="Ann", age="old")
     run = check.run([schema("customers", {**CUSTOMERS, "note": TEXT}), broken])
