@@ -6,6 +6,8 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
+import msgspec
+
 from target_kustomer.models import Outcome, PreparedRecord, Skip, Verdict
 
 if TYPE_CHECKING:
@@ -39,8 +41,7 @@ class Preparer(Protocol):
         """Put it into the stream's batch."""
 
 
-@dataclass(frozen=True, slots=True)
-class Taken:
+class Taken(msgspec.Struct, frozen=True):
     """A record as it was read.
 
     Attributes:
