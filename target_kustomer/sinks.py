@@ -185,7 +185,8 @@ class CustomerSink(KustomerSink):
     def _claims(
         self, mapped: MappedRecord, keys: Sequence[MatchKey]
     ) -> tuple[list[Claim], list[Claim]]:
-        writes: list[Claim] = [("customer", key) for key in keys]
+        borne = known_keys("customer", mapped.id or "", mapped.attributes)
+        writes: list[Claim] = [("customer", key) for key in {*keys, *borne}]
         if mapped.link is None:
             return writes, []
         company: list[Claim] = [("company", key) for key in link_keys(mapped.link)]

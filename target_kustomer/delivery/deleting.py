@@ -73,7 +73,7 @@ class Deleting:
 
     def claim(self, works: Sequence[Work]) -> list[Work]:
         """Those to delete now; what an earlier batch held until now is looked for again."""
-        held = self._delivery.flight.claim(work.id for work in works if work.id)
+        held = self._delivery.flight.claim((work.id for work in works if work.id), last=False)
         self._verdicts.again += [[work.identity] for work in works if work.id in held]
         return [work for work in works if work.id not in held]
 
