@@ -10,6 +10,10 @@ html_theme = "furo"
 html_title = "target-kustomer"
 html_copy_source = False
 html_show_sourcelink = False
+html_show_copyright = False
+
+# A block without a language is what a command prints.
+highlight_language = "none"
 
 # Anchors are those of GitHub, where the pages are read too; a link to none is a warning.
 myst_heading_anchors = 3

@@ -53,8 +53,10 @@ _FIXED = [
     (re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3}"), "2026-01-01 12:00:00,000"),
     (re.compile(r"127\.0\.0\.1:\d+"), f"127.0.0.1:{_PORT}"),
     (re.compile(r"rejects-\d{8}T\d{6}Z-\d+"), "rejects-20260101T120000Z-1"),
+    (re.compile(r".*SingerSDKPythonEOLWarning.*\n  warn_python_eol\(\)\n\n?"), ""),
 ]
-"""Moments, ports and process ids: the same on all pages."""
+"""Moments, ports and process ids are the same on all pages; what the SDK says of an old Python is on
+none."""
 
 _VARYING = [
     (re.compile(r"\bv\d+\.\d+\.\d+\b"), "v0"),
