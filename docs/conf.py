@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import re
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from sphinx.application import Sphinx
+
 project = "target-kustomer"
 extensions = ["myst_parser"]
 exclude_patterns = ["_build"]
@@ -17,3 +23,12 @@ highlight_language = "none"
 
 # Anchors are those of GitHub, where the pages are read too; a link to none is a warning.
 myst_heading_anchors = 3
+
+
+def setup(app: Sphinx) -> None:
+    """Let pages link to Markdown of the checkout that is no page: the site gives the file."""
+    app.connect("source-read", _link_to_files)
+
+
+def _link_to_files(_app: Sphinx, _page: str, text: list[str]) -> None:
+    text[0] = re.sub(r"\]\((\.\./[^)#]+\.md)\)", r"](path:\1)", text[0])
