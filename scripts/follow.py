@@ -55,8 +55,8 @@ _FIXED = [
     (re.compile(r"rejects-\d{8}T\d{6}Z-\d+"), "rejects-20260101T120000Z-1"),
     (re.compile(r".*SingerSDKPythonEOLWarning.*\n  warn_python_eol\(\)\n\n?"), ""),
 ]
-"""Moments, ports and process ids are the same on all pages; what the SDK says of an old Python is on
-none."""
+"""Moments, ports and process ids are the same on all pages; no page has what the SDK says of an old
+Python."""
 
 _VARYING = [
     (re.compile(r"\bv\d+\.\d+\.\d+\b"), "v0"),
