@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from sphinx.application import Sphinx
+from typing import Any
 
 project = "target-kustomer"
 extensions = ["myst_parser"]
@@ -25,10 +22,10 @@ highlight_language = "none"
 myst_heading_anchors = 3
 
 
-def setup(app: Sphinx) -> None:
+def setup(app: Any) -> None:
     """Let pages link to Markdown of the checkout that is no page: the site gives the file."""
     app.connect("source-read", _link_to_files)
 
 
-def _link_to_files(_app: Sphinx, _page: str, text: list[str]) -> None:
+def _link_to_files(_app: Any, _page: str, text: list[str]) -> None:
     text[0] = re.sub(r"\]\((\.\./[^)#]+\.md)\)", r"](path:\1)", text[0])

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
+from target_kustomer.models import Reason
 from target_kustomer.settings import CONFIG_JSONSCHEMA, unknown_settings
 
 ROOT = Path(__file__).parents[1]
@@ -25,6 +26,7 @@ FOLLOWED = [
     "quickstart.md",
     "before-a-run.md",
     "deletes.md",
+    "ledger.md",
     "rejects.md",
     "request-log.md",
     "simulator.md",
@@ -114,6 +116,12 @@ def test_every_exit_code_is_explained() -> None:
     codes = {"0", "10", *re.findall(r"^ {4}exit_code(?:: int)? = (\d+)$", source, re.MULTILINE)}
     table = (DOCS / "exit-codes.md").read_text(encoding="utf-8")
     assert codes == set(re.findall(r"^\| (\d+) \|", table, re.MULTILINE))
+
+
+def test_every_reason_has_its_mend() -> None:
+    page = (DOCS / "rejects.md").read_text(encoding="utf-8").partition("## Reasons")[2]
+    rows = [row.split("|")[1] for row in page.splitlines() if row.startswith("| `")]
+    assert re.findall(r"`(\w+)`", "".join(rows)) == [reason.value for reason in Reason]
 
 
 # How pages are followed
