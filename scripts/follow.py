@@ -62,9 +62,8 @@ _VARYING = [
     (re.compile(r"\bv\d+\.\d+\.\d+\b"), "v0"),
     (re.compile(r"\d+ (units of the budget|bulk-poll)"), r"n \1"),
     (re.compile(r"\b[0-9a-f]{24}\b"), "id"),
-    (re.compile(r"in \d+\.\d+s\b"), "in n s"),
 ]
-"""Versions, polls, Kustomer's ids, durations: those of the machine that wrote the page."""
+"""Versions, polls, Kustomer's ids: those of the machine that wrote the page."""
 
 
 @dataclass(frozen=True)
