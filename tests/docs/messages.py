@@ -90,12 +90,7 @@ def rejections() -> set[Rejected]:
 
 
 def _paths() -> list[Path]:
-    return [
-        path for path in sorted(PACKAGE.rglob("*.py")) if path.parent.name not in {"simulator"}
-    ]
-
-
-Function = ast.FunctionDef | ast.ClassDef
+    return [path for path in sorted(PACKAGE.rglob("*.py")) if path.parent.name != "simulator"]
 
 
 class _Source:
@@ -161,19 +156,19 @@ class _Source:
 
     def _texts(self, node: ast.expr, function: ast.FunctionDef) -> list[str]:
         """Every pattern that an expression may come to."""
+        found = [OPEN]
         if isinstance(node, ast.Constant) and isinstance(node.value, str):
-            return [node.value]
-        if isinstance(node, ast.JoinedStr):
-            return self._joined(node)
-        if isinstance(node, ast.IfExp):
-            return [*self._texts(node.body, function), *self._texts(node.orelse, function)]
-        if isinstance(node, ast.BoolOp):
-            return list(chain.from_iterable(self._texts(each, function) for each in node.values))
-        if isinstance(node, ast.Name):
-            return self._assigned(node.id, function, node.lineno)
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
-            return self._returned(node.func.id) or [OPEN]
-        return [OPEN]
+            found = [node.value]
+        elif isinstance(node, ast.JoinedStr):
+            found = self._joined(node)
+        elif isinstance(node, (ast.IfExp, ast.BoolOp)):
+            parts = [node.body, node.orelse] if isinstance(node, ast.IfExp) else node.values
+            found = list(chain.from_iterable(self._texts(each, function) for each in parts))
+        elif isinstance(node, ast.Name):
+            found = self._assigned(node.id, function, node.lineno)
+        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+            found = self._returned(node.func.id) or found
+        return found
 
     def _joined(self, node: ast.JoinedStr) -> list[str]:
         parts = []
@@ -258,7 +253,9 @@ def _texts_within(node: ast.AST) -> Iterator[str]:
     """The texts of several words in a function or class, but for docstrings."""
     inside: set[ast.AST] = set()
     configured = {
-        each.value for each in ast.walk(node) if isinstance(each, ast.Assign) and _names(each) == ["what"]
+        each.value
+        for each in ast.walk(node)
+        if isinstance(each, ast.Assign) and _names(each) == ["what"]
     }
     for each in ast.walk(node):
         if isinstance(each, ast.Expr) and isinstance(each.value, ast.Constant):

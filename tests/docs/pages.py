@@ -59,9 +59,7 @@ def sections(text: str) -> list[Section]:
     """The sections of a page; comments in fenced blocks are no headings."""
     found = list(_HEADING.finditer(_FENCE.sub(lambda each: " " * len(each[0]), text)))
     ends = [*(each.start() for each in found[1:]), len(text)]
-    return [
-        Section(each[2], text[each.end() : end]) for each, end in zip(found, ends, strict=True)
-    ]
+    return [Section(each[2], text[each.end() : end]) for each, end in zip(found, ends, strict=True)]
 
 
 def blocks(text: str) -> list[Block]:

@@ -5,22 +5,23 @@ from __future__ import annotations
 import ast
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
 from contextlib import contextmanager, suppress
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
 
 from target_kustomer.settings import CONFIG_JSONSCHEMA, Settings
-from tests.docs.pages import Section, page, rows, sections
+from tests.docs.pages import ROOT, Section, page, rows, sections
 from tests.support import CUSTOMERS, customers, schema, state, to_lines, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from target_kustomer.simulator import Simulator
 
@@ -49,7 +50,8 @@ class Once:
             each.mkdir()
         _program(programs / "run-once", block(SCRIPT, "bash"))
         _program(
-            programs / "target-kustomer", f'#!/bin/sh\nexec {sys.executable} -m target_kustomer "$@"\n'
+            programs / "target-kustomer",
+            f'#!/bin/sh\nexec {sys.executable} -m target_kustomer "$@"\n',
         )
         self._tap = programs / "tap-postgres"
         self.settings = json.loads(block(SCRIPT, "json"))
@@ -59,7 +61,7 @@ class Once:
         self.env = {
             **os.environ,
             "PATH": f"{programs}:{os.environ['PATH']}",
-            "PYTHONPATH": os.getcwd(),
+            "PYTHONPATH": str(ROOT),
             "TARGET_KUSTOMER_API_KEY": simulator.api_key,
             "TARGET_KUSTOMER_API_URL": simulator.url,
         }
@@ -72,7 +74,9 @@ class Once:
         """Let the tap write messages, and then do something."""
         stream = self.config / "stream.singer"
         stream.write_bytes(to_lines(messages))
-        _program(self._tap, f'#!/bin/sh\necho "$@" >{self.config}/arguments\ncat {stream}\n{then}\n')
+        _program(
+            self._tap, f'#!/bin/sh\necho "$@" >{self.config}/arguments\ncat {stream}\n{then}\n'
+        )
 
     @property
     def tap_arguments(self) -> str:
@@ -215,7 +219,7 @@ def manifest() -> dict[str, Any]:
 
 def test_the_manifest_fits_the_schema_of_kubernetes() -> None:
     kubernetes_validate = pytest.importorskip("kubernetes_validate")
-    kubernetes_validate.validate(manifest(), "1.31", strict=True)
+    kubernetes_validate.validate(manifest(), kubernetes_validate.latest_version(), strict=True)
 
 
 def test_the_manifest_gives_the_target_its_time() -> None:
@@ -233,9 +237,42 @@ def test_the_manifest_gives_the_target_its_time() -> None:
     assert pod["restartPolicy"] == "Never"  # as a podFailurePolicy wants it
 
 
+_LOADS = {
+    "new": "new",
+    "changed, with a ledger": "changed",
+    "5 % changed, with a ledger": "mixed: 5% changed",
+    "unchanged, with a ledger": "unchanged",
+    "there already, no ledger": "there already, no ledger: 100% of the org",
+}
+
+
+def test_the_capacity_is_what_was_measured() -> None:
+    text = page("performance.md")
+    limited = text.split("<!-- limited -->")[1].split("<!-- /limited -->")[0]
+    measured = {
+        load: float(per_thousand.replace(",", ""))
+        for program, load, _, _, per_thousand, *_ in rows(limited)
+        if program == "target-kustomer"
+    }
+    if not measured:
+        pytest.skip("nothing is measured yet")
+    shown = {
+        load: int(requests) for load, requests in rows(SECTIONS["Capacity"].text) if load in _LOADS
+    }
+    assert shown.keys() == _LOADS.keys()
+    for load, requests in shown.items():
+        assert abs(requests - measured[_LOADS[load]]) <= 1, load
+    [most] = re.findall(r"at most (\d+) MB", SECTIONS["Kubernetes"].text)
+    unlimited = text.split("<!-- throughput -->")[1].split("<!-- /throughput -->")[0]
+    peaks = [int(peak) for load, *_, peak in rows(unlimited) if "SDK" not in load]
+    assert abs(max(peaks) - int(most)) <= 10
+
+
 def test_the_keys_to_watch_are_keys_of_the_report() -> None:
     watched = [
-        key.strip("` ") for cells in rows(SECTIONS["Monitoring"].text) for key in cells[0].split(",")
+        key.strip("` ")
+        for cells in rows(SECTIONS["Monitoring"].text)
+        for key in cells[0].split(",")
     ]
     report = page("report.md")
     assert len(watched) > 8
