@@ -15,6 +15,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
+from target_kustomer.models import Verdict
+from target_kustomer.progress import Standing, log_lines
+from target_kustomer.report.report import _LONGEST_WRITE_SECONDS
+from target_kustomer.run import _LAST_WAIT_SECONDS
 from target_kustomer.settings import CONFIG_JSONSCHEMA, Settings
 from tests.docs.pages import ROOT, Section, page, rows, sections
 from tests.support import CUSTOMERS, customers, schema, state, to_lines, wait_until
@@ -24,6 +28,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from target_kustomer.simulator import Simulator
+    from tests.support import Runner
 
 TEXT = page("operating.md")
 SECTIONS = {each.title: each for each in sections(TEXT)}
@@ -228,8 +233,11 @@ def test_the_manifest_gives_the_target_its_time() -> None:
     values = {each["name"]: each.get("value") for each in container["env"]}
     grace = float(values["TARGET_KUSTOMER_SHUTDOWN_GRACE_SECONDS"])
     assert grace == Settings.from_config({"api_key": "k"}).shutdown_grace_seconds
-    settling, report = 2, 10  # the page's own words
-    assert pod["terminationGracePeriodSeconds"] > grace + settling + report
+    # Two threads are waited for one after the other, then a report is written.
+    longest = 2 * _LAST_WAIT_SECONDS + _LONGEST_WRITE_SECONDS
+    assert pod["terminationGracePeriodSeconds"] > grace + longest
+    told = "two seconds more, and up to ten if a disk hangs while a report is written"
+    assert (told in SECTIONS["Kubernetes"].text, longest) == (True, 2 + 10)
     known = {f"TARGET_KUSTOMER_{name.upper()}" for name in CONFIG_JSONSCHEMA["properties"]}
     assert values.keys() <= known
     mounted = {each["name"] for each in container["volumeMounts"]}
@@ -277,3 +285,19 @@ def test_the_keys_to_watch_are_keys_of_the_report() -> None:
     report = page("report.md")
     assert len(watched) > 8
     assert [key for key in watched if f"`{key}`" not in report] == []
+
+
+def test_the_log_lines_to_watch_are_lines_of_the_log(run: Runner) -> None:
+    bad = {"type": "RECORD", "stream": "customers", "record": {"id": "x", "age": "old"}}
+    log = run([schema("customers", CUSTOMERS), bad]).log.splitlines()
+    before = Standing(0.0, {"customers": 0}, {}, 0, 0, None, None)
+    now = Standing(30.0, {"customers": 1}, {"customers": {Verdict.CREATED: 1}}, 1, 0, None, None)
+    log += log_lines(before, now)
+    shapes = {_shape(line) for line in log}
+    [shown] = [each.text for each in SECTIONS["Monitoring"].blocks]
+    assert len(shown.splitlines()) > 3
+    assert [line for line in shown.splitlines() if _shape(line) not in shapes] == []
+
+
+def _shape(line: str) -> str:
+    return re.sub(r"=\S+", "=", line)
