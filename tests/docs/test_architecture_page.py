@@ -10,7 +10,15 @@ from tests.docs.pages import ROOT, page
 TEXT = page("architecture.md")
 PACKAGE = ROOT / "target_kustomer"
 
-IN_ROOT = ("tests/", "benchmarks/", "scripts/", "docs/", "pyproject.toml", "meltano.yml")
+IN_ROOT = (
+    "tests/",
+    "benchmarks/",
+    "scripts/",
+    "docs/",
+    "pyproject.toml",
+    "meltano.yml",
+    "AGENTS.md",
+)
 
 
 def test_each_module_that_is_named_exists() -> None:
