@@ -8,7 +8,7 @@ from __future__ import annotations
 import ast
 import re
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from itertools import chain
 from typing import TYPE_CHECKING
 
@@ -79,9 +79,15 @@ class Rejected:
     detail: str
 
 
+@cache
 def messages() -> set[Message]:
     """Every last line that the code can write."""
     return set(chain.from_iterable(_Source(path).messages() for path in _paths()))
+
+
+def unread() -> set[str]:
+    """Where an error that ends a run has words that cannot be read here: module and function."""
+    return set(chain.from_iterable(_Source(path).unread() for path in _paths()))
 
 
 def rejections() -> set[Rejected]:
@@ -107,7 +113,8 @@ class _Source:
     def messages(self) -> Iterator[Message]:
         for function in self._functions:
             for call in _calls(function):
-                yield from self._message(call, function)
+                found = self._message(call, function)
+                yield from (each for each in found if not _is_open(each.text))
         for name, exit_code in _SPEAKING.get(self._name, {}).items():
             for node in ast.walk(self._tree):
                 if isinstance(node, (ast.FunctionDef, ast.ClassDef)) and node.name == name:
@@ -152,7 +159,13 @@ class _Source:
             exit_code = "2"
         else:
             found, exit_code = [_STREAM + text for text in texts], "2"
-        yield from (Message(exit_code, text) for text in found if not _is_open(text))
+        yield from (Message(exit_code, text) for text in found)
+
+    def unread(self) -> Iterator[str]:
+        for function in self._functions:
+            for call in _calls(function):
+                if any(_is_open(each.text) for each in self._message(call, function)):
+                    yield f"{self._name}: {function.name}"
 
     def _texts(self, node: ast.expr, function: ast.FunctionDef) -> list[str]:
         """Every pattern that an expression may come to."""

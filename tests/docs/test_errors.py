@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from target_kustomer.models import Reason
-from tests.docs.messages import Message, Rejected, messages, rejections
+from tests.docs.messages import Message, Rejected, messages, rejections, unread
 from tests.docs.pages import page, rows, sections
 
 SECTIONS = {each.title: each.text for each in sections(page("errors.md"))}
@@ -36,6 +36,14 @@ def test_the_page_has_the_messages_of_the_code() -> None:
     assert len(known) >= FEWEST
     assert known - shown() == set()
     assert shown() - known == set()
+
+
+def test_no_words_that_end_a_run_escape() -> None:
+    """What is not written where the error is made is read where it is written."""
+    assert unread() == {
+        "mapping/stream.py: error",  # each stream's errors, where they are raised
+        "target.py: _validate_config",  # of config_problem
+    }
 
 
 def test_the_page_has_the_rejections_of_the_code() -> None:
