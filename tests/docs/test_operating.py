@@ -6,6 +6,7 @@ import ast
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -112,6 +113,15 @@ class Once:
 @pytest.fixture
 def once(tmp_path: Path, simulator: Simulator) -> Once:
     return Once(tmp_path, simulator)
+
+
+def test_nothing_is_wrong_with_the_script(tmp_path: Path) -> None:
+    if not (shellcheck := shutil.which("shellcheck")):
+        pytest.skip("shellcheck is not installed")
+    script = tmp_path / "run-once"
+    script.write_text(block(SCRIPT, "bash"))
+    done = subprocess.run([shellcheck, script], check=False, capture_output=True, text=True)
+    assert done.stdout == ""
 
 
 def test_a_run_keeps_the_state_from_which_the_next_goes_on(
