@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
+from typing_extensions import override
 
 from target_kustomer.models import Verdict
 from target_kustomer.progress import Standing, log_lines
@@ -35,6 +36,9 @@ TEXT = page("operating.md")
 SECTIONS = {each.title: each for each in sections(TEXT)}
 
 SCRIPT = SECTIONS["A script for one run"]
+
+BAD = {"type": "RECORD", "stream": "customers", "record": {"id": "x", "age": "old"}}
+"""A record that is rejected."""
 
 
 def block(section: Section, language: str) -> str:
@@ -59,6 +63,7 @@ class Once:
             programs / "target-kustomer",
             f'#!/bin/sh\nexec {sys.executable} -m target_kustomer "$@"\n',
         )
+        self.program, self.arguments = "run-once", [self.data, self.config]
         self._tap = programs / "tap-postgres"
         self.settings = json.loads(block(SCRIPT, "json"))
         self.write_settings()
@@ -95,7 +100,7 @@ class Once:
     @contextmanager
     def start(self) -> Iterator[subprocess.Popen[bytes]]:
         """Start it in a session of its own, of which nothing is left in the end."""
-        command = [self.programs / "run-once", self.data, self.config]
+        command = [self.programs / self.program, *self.arguments]
         with (self.data / "log").open("ab") as log:
             process = subprocess.Popen(command, env=self.env, stderr=log, start_new_session=True)
         try:
@@ -115,11 +120,12 @@ def once(tmp_path: Path, simulator: Simulator) -> Once:
     return Once(tmp_path, simulator)
 
 
-def test_nothing_is_wrong_with_the_script(tmp_path: Path) -> None:
+@pytest.mark.parametrize("title", ["A script for one run", "Where no disk lasts"])
+def test_nothing_is_wrong_with_a_script(title: str, tmp_path: Path) -> None:
     if not (shellcheck := shutil.which("shellcheck")):
         pytest.skip("shellcheck is not installed")
-    script = tmp_path / "run-once"
-    script.write_text(block(SCRIPT, "bash"))
+    script = tmp_path / "script"
+    script.write_text(block(SECTIONS[title], "bash"))
     done = subprocess.run([shellcheck, script], check=False, capture_output=True, text=True)
     assert done.stdout == ""
 
@@ -154,8 +160,7 @@ def test_the_targets_failure_is_the_runs_and_ends_the_tap(once: Once) -> None:
 
 
 def test_rejects_and_the_report_are_in_the_folder(once: Once) -> None:
-    bad = {"type": "RECORD", "stream": "customers", "record": {"id": "x", "age": "old"}}
-    once.tap([schema("customers", CUSTOMERS), bad, state(1)])
+    once.tap([schema("customers", CUSTOMERS), BAD, state(1)])
     assert once.run() == 0  # max_rejected_records is -1 there
     assert len(list((once.data / "rejects").glob("rejects-*.singer"))) == 1
     report = json.loads((once.data / "report.json").read_text())
@@ -198,6 +203,76 @@ def test_what_a_killed_run_has_confirmed_is_kept_by_the_next(once: Once) -> None
     assert once.run() == 0
     assert once.state == {"at": 2}
     assert once.tap_arguments.split()[-2:] == ["--state", "state.json"]
+
+
+# Without a disk that lasts
+
+_STORE = """#!/usr/bin/env bash
+# An object store in a folder: ls, cp, and cp --recursive, as the script asks for them.
+set -u
+shift
+command=$1
+[ "$command" = ls ] && { [ -e "${2#s3://}" ]; exit; }
+[ -e "$BROKEN" ] && [[ $* == *rejects* ]] && exit 255
+from=${*: -2:1} to=${*: -1}
+from=${from#s3://} to=${to#s3://}
+mkdir -p "$(dirname "$to")"
+if [ "$3" = --recursive ]; then cp -r "$from/." "$to"; else cp "$from" "$to"; fi
+"""
+
+
+class Afar(Once):
+    """The same without a disk that lasts."""
+
+    def __init__(self, folder: Path, simulator: Simulator) -> None:
+        super().__init__(folder, simulator)
+        _program(self.programs / "run-afar", block(SECTIONS["Where no disk lasts"], "bash"))
+        _program(self.programs / "aws", _STORE)
+        self.store = folder / "store"
+        self.broken = folder / "broken"
+        self.env["BROKEN"] = str(self.broken)
+        self.env["TMPDIR"] = str(self.data)
+        self.program, self.arguments = "run-afar", [f"s3://{self.store}", self.config]
+        self.write_settings(ledger_url=f"sqlite:///{folder / 'ledger.db'}")
+
+    @property
+    @override
+    def state(self) -> Any:
+        return json.loads((self.store / "state.json").read_text())
+
+
+@pytest.fixture
+def afar(tmp_path: Path, simulator: Simulator) -> Afar:
+    return Afar(tmp_path, simulator)
+
+
+def test_rejects_and_state_outlive_the_disk(afar: Afar) -> None:
+    afar.tap([schema("customers", CUSTOMERS), *customers(2), BAD, state(2)])
+    assert afar.run() == 0
+    assert afar.state == {"at": 2}
+    assert len(list((afar.store / "rejects").glob("rejects-*.singer"))) == 1
+    afar.tap([schema("customers", CUSTOMERS), state(3)])
+    assert afar.run() == 0
+    assert afar.state == {"at": 3}
+    assert afar.tap_arguments.split()[-2:] == ["--state", "state.json"]
+
+
+def test_no_state_outlives_rejects_that_do_not(afar: Afar) -> None:
+    afar.broken.touch()
+    afar.tap([schema("customers", CUSTOMERS), BAD, state(1)])
+    assert afar.run() == 5
+    assert not (afar.store / "state.json").exists()
+
+
+def test_a_signal_reaches_the_target_once_from_afar(afar: Afar, simulator: Simulator) -> None:
+    simulator.faults.add("slow_job", seconds=1.5)
+    afar.write_settings(batch_size_rows=10)
+    afar.tap([schema("customers", CUSTOMERS), *customers(10), state(10)], "exec sleep 300")
+    with afar.start() as process:
+        wait_until(lambda: simulator.org.jobs)
+        os.killpg(process.pid, signal.SIGTERM)
+        assert process.wait(60) == 143
+    assert afar.state == {"at": 10}
 
 
 def _program(path: Path, text: str) -> None:
@@ -298,8 +373,7 @@ def test_the_keys_to_watch_are_keys_of_the_report() -> None:
 
 
 def test_the_log_lines_to_watch_are_lines_of_the_log(run: Runner) -> None:
-    bad = {"type": "RECORD", "stream": "customers", "record": {"id": "x", "age": "old"}}
-    log = run([schema("customers", CUSTOMERS), bad]).log.splitlines()
+    log = run([schema("customers", CUSTOMERS), BAD]).log.splitlines()
     before = Standing(0.0, {"customers": 0}, {}, 0, 0, None, None)
     now = Standing(30.0, {"customers": 1}, {"customers": {Verdict.CREATED: 1}}, 1, 0, None, None)
     log += log_lines(before, now)
