@@ -63,7 +63,8 @@ class Once:
             programs / "target-kustomer",
             f'#!/bin/sh\nexec {sys.executable} -m target_kustomer "$@"\n',
         )
-        self.program, self.arguments = "run-once", [self.data, self.config]
+        self.program = "run-once"
+        self.arguments: list[str | Path] = [self.data, self.config]
         self._tap = programs / "tap-postgres"
         self.settings = json.loads(block(SCRIPT, "json"))
         self.write_settings()
