@@ -329,12 +329,13 @@ class Roster(Listing):
 
     @override
     def _recount(self) -> None:
-        if self._uncounted is None:
+        current = self._uncounted
+        if current is None:
             return
         there = self._kustomer.page_of(self._object_type, 1, None).total
         with self._lock:
-            current, self._uncounted = self._uncounted, None
-            if current is None or there is None or there < self._copies.live:
+            self._uncounted = None
+            if there is None or there < self._copies.live:
                 self._forget()
             else:
                 self._read_at = current.started_at

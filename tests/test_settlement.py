@@ -26,12 +26,13 @@ class Slow:
     def __init__(self, folder: Path) -> None:
         self.read = threading.Event()
         self.emitted: list[Any] = []
+        self.failures: list[BaseException] = []
         self.brought = 0
         self.settlement = Settlement(
             RejectsFile(folder, RunClock()),
             Summary(),
             Checkpoints(self._emit),
-            pytest.fail,
+            self.failures.append,
             lambda: None,
         )
         self.settlement.start()
@@ -56,6 +57,7 @@ def slow(tmp_path: Path) -> Iterator[Slow]:
     made.reader.join()
     made.settlement.close()
     assert made.settlement.join(10)
+    assert not made.failures
     assert made.emitted == list(range(STATES))
 
 
