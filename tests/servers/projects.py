@@ -7,10 +7,8 @@ import json
 import os
 import re
 import subprocess
-from typing import IO, TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from pathlib import Path
+from pathlib import Path
+from typing import Any
 
 RUN_DEADLINE_SECONDS = 300
 
@@ -46,21 +44,26 @@ class Project:
     folder: Path
     environment: dict[str, str] = dataclasses.field(default_factory=dict)
 
-    def run(
-        self, *arguments: str, stdin: IO[bytes] | None = None, **environment: str
-    ) -> subprocess.CompletedProcess[str]:
+    def run(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
         """Run Meltano with these arguments."""
-        return subprocess.run(
-            [self.meltano, *arguments],
-            cwd=self.folder,
-            env=self._environment(environment),
-            stdin=stdin or subprocess.DEVNULL,
-            capture_output=True,
-            check=False,
-            text=True,
-            encoding="utf-8",
-            timeout=RUN_DEADLINE_SECONDS,
-        )
+        return self.feed(Path(os.devnull), *arguments, **environment)
+
+    def feed(
+        self, source: Path, *arguments: str, **environment: str
+    ) -> subprocess.CompletedProcess[str]:
+        """Run Meltano with these arguments; its stdin is a file."""
+        with source.open("rb") as stdin:
+            return subprocess.run(
+                [self.meltano, *arguments],
+                cwd=self.folder,
+                env=self._environment(environment),
+                stdin=stdin,
+                capture_output=True,
+                check=False,
+                text=True,
+                encoding="utf-8",
+                timeout=RUN_DEADLINE_SECONDS,
+            )
 
     def start(self, *arguments: str, **environment: str) -> subprocess.Popen[bytes]:
         """Start Meltano; what it writes goes to the file `log`."""

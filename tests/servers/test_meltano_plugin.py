@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import json
+import re
+import signal
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 import yaml
 from jsonschema import Draft202012Validator
 
 from target_kustomer.simulator import Simulator
 from tests.servers.projects import Project, lasting
+from tests.support import wait_until
 
 pytestmark = pytest.mark.servers
 
@@ -84,14 +88,13 @@ def test_what_was_added_runs(
 ) -> None:
     records = project.run("invoke", "tap-example")
     assert records.stdout == STREAM.read_text(encoding="utf-8")
-    with STREAM.open("rb") as stdin:
-        done = added.run(
-            "invoke",
-            "target-kustomer",
-            stdin=stdin,
-            **sandbox,
-            TARGET_KUSTOMER_DEFAULT_PHONE_REGION="US",
-        )
+    done = added.feed(
+        STREAM,
+        "invoke",
+        "target-kustomer",
+        **sandbox,
+        TARGET_KUSTOMER_DEFAULT_PHONE_REGION="US",
+    )
     assert done.returncode == 3, done.stderr  # the target's own: nothing of Meltano is between
     assert len(simulator.org.customers) == 7
 
@@ -173,8 +176,7 @@ def test_plan_says_what_a_run_would_do_with_what_the_tap_prints(
     records = project.folder / "records.singer"
     records.write_text(project.run("invoke", "tap-example").stdout, encoding="utf-8")
 
-    with records.open("rb") as stdin:
-        done = project.run("invoke", "target-kustomer:plan", stdin=stdin, **environment)
+    done = project.feed(records, "invoke", "target-kustomer:plan", **environment)
 
     assert done.returncode == 10, done.stderr
     assert "A run would create 12 records and update 1." in done.stdout
@@ -219,3 +221,16 @@ def test_stream_maps_in_meltano_yml(
         "Jo Dummy": 40,
         "Lou Mockup": 50,
     }
+
+
+def test_the_simulator_is_a_plugin_too(project: Project, sandbox: dict[str, str]) -> None:
+    arguments = ("invoke", "kustomer-simulator:serve", "--port=0")
+    with project.start(*arguments) as meltano:
+        wait_until(lambda: "Kustomer simulator at" in project.log.read_text(encoding="utf-8"))
+        log = project.log.read_text(encoding="utf-8")
+        [(url, key)] = re.findall(r"Kustomer simulator at (\S+) with API key (\S+)", log)
+        answer = httpx.get(f"{url}/simulator/state")
+        meltano.send_signal(signal.SIGTERM)
+        assert meltano.wait(60) == 0
+    assert answer.json()["customers"] == []
+    assert key == sandbox["TARGET_KUSTOMER_API_KEY"]
