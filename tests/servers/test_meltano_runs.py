@@ -226,9 +226,15 @@ def test_meltano_shows_that_records_were_rejected(
 ) -> None:
     few = {"TARGET_KUSTOMER_MAX_REJECTED_RECORDS": "5"}
 
-    done = project.run("--environment=simulator", "run", "example", **sandbox, **few)
+    command = ("--log-level=debug", "--environment=simulator", "run", "example")
+    done = project.run(*command, **sandbox, **few)
 
     assert done.returncode == 1
+    lines = {line.split("] ", 1)[-1] for line in done.stderr.splitlines()}
+    told = {line.split(maxsplit=1)[0] for line in lines if "ada@gardens.example.com" in line}
+    assert told == {"tap-example"}  # by Meltano, at this level
+    assert any(line.startswith("target-kustomer request kind=") for line in lines)
+    assert sandbox["TARGET_KUSTOMER_API_KEY"] not in done.stderr
     assert set(lasting(page["rejected"])) <= set(lasting(done.stderr))
     assert "Traceback" not in done.stderr
     assert len(simulator.org.customers) == 7
