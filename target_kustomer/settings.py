@@ -395,6 +395,11 @@ _API_KEY = re.compile(r"[!-~]+")
 _USERINFO = re.compile(r"^(\w+://).*@", re.DOTALL)
 """The scheme of a URL, and the user and password in it."""
 
+_NESTED_BY_MELTANO = {"streams", "stream_maps"}
+
+_DOT = re.compile(r"(?<!\\)\.")
+"""A dot by which Meltano has joined two keys."""
+
 _BOOLEANS = {
     "true": True,
     "1": True,
@@ -616,6 +621,8 @@ def parse_environment(prefix: str, environ: Mapping[str, str]) -> dict[str, Any]
         variable = f"{prefix}{name.upper()}"
         if variable in environ:
             found[name] = _parse(variable, environ[variable], schema.get("type"))
+            if name in _NESTED_BY_MELTANO and isinstance(found[name], dict):
+                found[name] = _as_meltano_nests(found[name])
     return found
 
 
@@ -630,6 +637,38 @@ def config_problem(error: ValidationError) -> str:
     if error.validator == "enum":
         return f"setting {path} must be one of: {', '.join(map(str, expected))}"
     return f"setting {path} does not fit ({error.validator}: {expected})"
+
+
+def _as_meltano_nests(value: dict[str, Any]) -> dict[str, Any]:
+    """An object that Meltano has put into the environment, as it puts it into a config file.
+
+    In the environment it joins nested keys by dots, and gives a dot of their own a backslash; into
+    the file it writes no nulls that it has found beneath such keys.
+    """
+    joined = any(
+        _DOT.search(key) and each is not None and not isinstance(each, dict) and each != "__NULL__"
+        for key, each in value.items()
+    )
+    if not joined:
+        return _with_plain_keys(value)
+    nested: dict[str, Any] = {}
+    for key, each in value.items():
+        *path, last = (part.replace("\\.", ".") for part in _DOT.split(key))
+        inner = nested
+        for part in path:
+            if not isinstance(inner.setdefault(part, {}), dict):
+                return value  # Meltano writes nothing like it
+            inner = inner[part]
+        if each is not None:
+            inner[last] = each
+    return nested
+
+
+def _with_plain_keys(value: dict[str, Any]) -> dict[str, Any]:
+    return {
+        key.replace("\\.", "."): _with_plain_keys(each) if isinstance(each, dict) else each
+        for key, each in value.items()
+    }
 
 
 def _parse(variable: str, text: str, kind: str | list[str] | None) -> Any:

@@ -93,6 +93,7 @@ class TargetKustomer(Target):
     clock_class: ClassVar[type[RunClock]] = RunClock
     capabilities: ClassVar[list[CapabilitiesEnum]] = [
         PluginCapabilities.ABOUT,
+        PluginCapabilities.ACTIVATE_VERSION,
         PluginCapabilities.STREAM_MAPS,
         PluginCapabilities.FLATTENING,
         PluginCapabilities.STRUCTURED_LOGGING,
@@ -282,9 +283,10 @@ class TargetKustomer(Target):
     @classmethod
     @override
     def append_builtin_config(cls, config_jsonschema: dict[str, Any]) -> None:
-        """Add the SDK's settings, without the one that has no meaning here."""
+        """Add the SDK's settings, without those that have no meaning here."""
         super().append_builtin_config(config_jsonschema)
-        config_jsonschema["properties"].pop("load_method", None)
+        for name in ("load_method", "process_activate_version_messages"):
+            config_jsonschema["properties"].pop(name, None)
 
     # Command line
 

@@ -1,4 +1,4 @@
-"""meltano.yml offers what `--about` says, in the same words."""
+"""meltano.yml and plugin.yaml offer what `--about` says, in the same words."""
 
 from __future__ import annotations
 
@@ -12,14 +12,22 @@ import pytest
 import yaml
 
 ROOT = Path(__file__).parents[1]
-KINDS = {
-    "array": "array",
-    "boolean": "boolean",
-    "integer": "integer",
-    "number": "decimal",
-    "object": "object",
-    "string": "string",
+FILES = ["meltano.yml", "plugin.yaml"]
+
+HUB_REQUIRES = {"name", "namespace", "variant", "quality"}
+HUB_KNOWS = HUB_REQUIRES | {
+    *("capabilities", "commands", "definition", "description", "dialect", "docs", "domain_url"),
+    *("executable", "hidden", "keywords", "label", "log_parser", "logo_url", "maintenance_status"),
+    *("next_steps", "pip_url", "prereq", "python", "repo", "requires", "settings"),
+    *("settings_group_validation", "settings_preamble", "supported_python_versions"),
+    *("target_schema", "usage"),
 }
+"""What a loader of Meltano Hub must and may say (schemas/plugin_definitions of meltano/hub)."""
+
+
+def read(name: str) -> dict[str, Any]:
+    value: dict[str, Any] = yaml.safe_load((ROOT / name).read_text(encoding="utf-8"))
+    return value
 
 
 @pytest.fixture(scope="module")
@@ -33,58 +41,100 @@ def about() -> dict[str, Any]:
     return description
 
 
-@pytest.fixture(scope="module")
-def loader() -> dict[str, Any]:
-    project = yaml.safe_load((ROOT / "meltano.yml").read_text(encoding="utf-8"))
-    [plugin] = project["plugins"]["loaders"]
-    assert isinstance(plugin, dict)
-    return plugin
+@pytest.fixture(params=FILES)
+def loader(request: pytest.FixtureRequest) -> dict[str, Any]:
+    """What each of the files says of the target."""
+    found = read(request.param)
+    if "plugins" in found:
+        [found] = found["plugins"]["loaders"]
+    return found
 
 
-def meltano_kind(schema: dict[str, Any]) -> str:
-    if "enum" in schema:
-        return "options"
-    types = schema["type"] if isinstance(schema["type"], list) else [schema["type"]]
-    [kind] = (KINDS[each] for each in types if each != "null")
-    if kind != "decimal":
-        return kind
-    # Meltano 4.4 fails on a decimal from the environment, and passes on a fraction from
-    # meltano.yml for an integer: numbers that are whole by habit are integers there.
-    return "integer" if float(schema["default"]).is_integer() else "decimal"
-
-
-def as_meltano_setting(name: str, schema: dict[str, Any]) -> dict[str, Any]:
-    setting = {
-        "name": name,
-        "kind": meltano_kind(schema),
-        "label": schema["title"],
-        "description": " ".join(schema["description"].split()),
-    }
-    if schema.get("secret"):
-        setting["sensitive"] = True
-    if "enum" in schema:
-        setting["options"] = [{"label": value, "value": value} for value in schema["enum"]]
-    return setting
+def test_the_files_are_what_the_script_writes() -> None:
+    done = subprocess.run(
+        [sys.executable, "scripts/meltano.py", "--check"],
+        cwd=ROOT,
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
 
 
 def test_every_setting_is_offered_in_the_words_of_about(
     about: dict[str, Any], loader: dict[str, Any]
 ) -> None:
-    properties = about["settings"]["properties"]
+    assert [(each["name"], each["label"], each["description"]) for each in loader["settings"]] == [
+        (name, schema["title"], " ".join(schema["description"].split()))
+        for name, schema in about["settings"]["properties"].items()
+    ]
 
-    assert loader["settings"] == [as_meltano_setting(*each) for each in properties.items()]
+
+def test_what_is_secret_is_sensitive(about: dict[str, Any], loader: dict[str, Any]) -> None:
+    secret = {name for name, each in about["settings"]["properties"].items() if each.get("secret")}
+    assert {each["name"] for each in loader["settings"] if each.get("sensitive")} == secret
+    assert "api_key" in secret
+
+
+def test_values_are_the_defaults(about: dict[str, Any], loader: dict[str, Any]) -> None:
+    defaults = {
+        name: each["default"]
+        for name, each in about["settings"]["properties"].items()
+        if each.get("default") not in (None, {})
+    }
+    values = {each["name"]: each["value"] for each in loader["settings"] if "value" in each}
+    assert values == defaults
+    assert values["rate_limit_share"] == 0.8
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("api_key", "string"),
+        ("region", "options"),
+        ("streams", "object"),
+        ("max_rejected_records", "integer"),
+        ("rate_limit_share", "decimal"),
+        ("request_timeout_seconds", "integer"),
+        ("skip_unchanged", "boolean"),
+        ("stream_maps", "object"),
+    ],
+)
+def test_each_type_has_its_kind(name: str, kind: str, loader: dict[str, Any]) -> None:
+    [setting] = (each for each in loader["settings"] if each["name"] == name)
+    assert setting["kind"] == kind
+    if kind == "options":
+        assert [each["value"] for each in setting["options"]] == ["us", "eu", "in"]
 
 
 def test_capabilities_are_those_of_about(about: dict[str, Any], loader: dict[str, Any]) -> None:
-    assert sorted(loader["capabilities"]) == sorted(about["capabilities"])
+    assert loader["capabilities"] == sorted(about["capabilities"])
 
 
 def test_the_required_settings_are_validated(about: dict[str, Any], loader: dict[str, Any]) -> None:
     assert loader["settings_group_validation"] == [about["settings"]["required"]]
 
 
-def test_no_plugin_needs_the_hub() -> None:
-    project = yaml.safe_load((ROOT / "meltano.yml").read_text(encoding="utf-8"))
+def test_the_plugin_says_what_the_hub_asks_for() -> None:
+    plugin = set(read("plugin.yaml"))
+    assert plugin >= HUB_REQUIRES
+    assert plugin <= HUB_KNOWS
 
-    plugins = [plugin for kind in project["plugins"].values() for plugin in kind]
-    assert all({"namespace", "pip_url", "executable"} <= set(plugin) for plugin in plugins)
+
+def test_no_plugin_needs_the_hub() -> None:
+    plugins = [plugin for kind in read("meltano.yml")["plugins"].values() for plugin in kind]
+    for plugin in plugins:
+        assert {"namespace", "executable"} <= set(plugin)
+        assert "pip_url" in plugin or (ROOT / plugin["executable"]).exists()
+
+
+def test_the_example_tap_prints_the_example() -> None:
+    [tap] = (
+        each
+        for each in read("meltano.yml")["plugins"]["extractors"]
+        if each["name"] == "tap-example"
+    )
+    printed = subprocess.run(
+        [ROOT / tap["executable"], "--config", "any.json"], stdout=subprocess.PIPE, check=True
+    ).stdout
+    assert printed == (ROOT / "examples" / "companies-and-customers.singer").read_bytes()

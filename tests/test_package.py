@@ -80,6 +80,7 @@ def test_the_source_distribution_holds_what_it_takes_to_build_and_test(tmp_path:
         "benchmarks",
         "examples",
         "meltano.yml",
+        "plugin.yaml",
         "pyproject.toml",
         "scripts",
         PACKAGE,

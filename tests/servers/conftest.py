@@ -6,7 +6,10 @@
 from __future__ import annotations
 
 import dataclasses
+import fcntl
 import json
+import os
+import re
 import subprocess
 import tempfile
 from pathlib import Path
@@ -15,10 +18,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.postgresql import RUN_DEADLINE_SECONDS, PostgreSQL, missing, running_cluster
+from tests.servers.projects import Project
 from tests.support import Result, Runner
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+
+    from target_kustomer.simulator import Simulator
 
 ROOT = Path(__file__).parents[2]
 ENVIRONMENTS = ROOT / ".envs"
@@ -135,3 +141,81 @@ def pipe(postgresql: PostgreSQL, run: Runner, tmp_path: Path) -> Pipe:
 def meltano() -> Path:
     """The real Meltano."""
     return find_installed("meltano", "meltano")
+
+
+@pytest.fixture(scope="session")
+def offline() -> dict[str, str]:
+    """What lets uv, with which Meltano installs, do without network: wheels of `scripts/test`."""
+    wheels = ENVIRONMENTS / "wheels"
+    if not wheels.exists():
+        missing(f"the folder {wheels.relative_to(ROOT)}", "run the tests by scripts/test")
+    return {"UV_FIND_LINKS": str(wheels), "UV_NO_INDEX": "1", "UV_OFFLINE": "1"}
+
+
+@pytest.fixture(scope="session")
+def installed(
+    meltano: Path, offline: dict[str, str], tmp_path_factory: pytest.TempPathFactory
+) -> Project:
+    """The project of this repository with all of its plugins, installed once for all workers."""
+    base = tmp_path_factory.getbasetemp()
+    project = Project(
+        meltano, (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "installed"
+    )
+    project.folder.mkdir(exist_ok=True)
+    with (project.folder / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (project.folder / "meltano.yml").exists():
+            install(project, offline)
+    return project
+
+
+def install(project: Project, offline: dict[str, str]) -> None:
+    """Make it the project of this repository."""
+    text = (ROOT / "meltano.yml").read_text(encoding="utf-8")
+    assert text.count("pip_url: -e .") == 2
+    path = project.folder / "meltano.yml"
+    path.write_text(text.replace("pip_url: -e .", f"pip_url: -e {ROOT}"), encoding="utf-8")
+    done = project.run("install", **offline)
+    if done.returncode != 0:
+        path.unlink()
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.fixture
+def project(installed: Project, tmp_path: Path) -> Project:
+    """A project of the test's own, without state, that shares what is installed."""
+    folder = tmp_path / "project"
+    (folder / ".meltano").mkdir(parents=True)
+    (folder / "meltano.yml").write_bytes((installed.folder / "meltano.yml").read_bytes())
+    (folder / "examples").symlink_to(ROOT / "examples")
+    for kind in ("extractors", "loaders", "utilities"):
+        (folder / ".meltano" / kind).symlink_to(installed.folder / ".meltano" / kind)
+    return Project(installed.meltano, folder, {"MELTANO_AUTO_INSTALL": "false"})
+
+
+@pytest.fixture
+def page() -> dict[str, str]:
+    """The blocks of docs/meltano.md, by their names."""
+    text = (ROOT / "docs" / "meltano.md").read_text(encoding="utf-8")
+    return dict(re.findall(r"<!-- (\w+) -->\n```\w*\n(.*?)```\n", text, re.DOTALL))
+
+
+@pytest.fixture
+def sandbox(simulator: Simulator) -> dict[str, str]:
+    """Where to load, as environment variables."""
+    return {
+        "TARGET_KUSTOMER_API_URL": simulator.url,
+        "TARGET_KUSTOMER_API_KEY": simulator.api_key,
+    }
+
+
+@pytest.fixture
+def access(postgresql: PostgreSQL, sandbox: dict[str, str]) -> dict[str, str]:
+    """Where to read and where to load, as environment variables."""
+    return {
+        "TAP_POSTGRES_HOST": postgresql.host,
+        "TAP_POSTGRES_PORT": str(postgresql.port),
+        "TAP_POSTGRES_USER": postgresql.user,
+        "TAP_POSTGRES_PASSWORD": postgresql.password,
+        **sandbox,
+    }

@@ -436,7 +436,9 @@ def test_about_lists_the_sdk_settings_that_have_a_meaning(
     assert name in _about(cli)
 
 
-@pytest.mark.parametrize("name", ["load_method", "validate_records"])
+@pytest.mark.parametrize(
+    "name", ["load_method", "validate_records", "process_activate_version_messages"]
+)
 def test_about_lists_no_setting_without_a_meaning(name: str, cli: Callable[..., Result]) -> None:
     assert name not in _about(cli)
     assert name not in cli("--about", "--format=markdown").stdout
