@@ -21,11 +21,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class BatchSettled:
-    """Every record of a batch has its verdict."""
+    """Every record of a batch has its verdict.
+
+    Attributes:
+        decided: How many had it before they came to delivery.
+    """
 
     ticket: int
     stream: str
     outcomes: tuple[Outcome, ...]
+    decided: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +103,8 @@ class Settlement:
 
     def settle(self, batch: Batch, outcomes: Sequence[Outcome]) -> None:
         """A batch has its verdicts; from any thread."""
-        self._put(BatchSettled(batch.ticket, batch.stream.name, tuple(outcomes)))
+        decided = len(batch.decided)
+        self._put(BatchSettled(batch.ticket, batch.stream.name, tuple(outcomes), decided))
 
     def passed(self, stream: str, outcomes: Sequence[Outcome]) -> None:
         """Records have their verdict already; from the reading thread."""

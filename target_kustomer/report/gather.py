@@ -161,7 +161,7 @@ class Gathering:
             for verdict, count in counts.items():
                 self._gathered.timeline.add(verdict.value, seconds, count)
             if isinstance(event, BatchSettled):
-                self._gathered.delivered += len(event.outcomes)
+                self._gathered.delivered += len(event.outcomes) - event.decided
                 for outcome in event.outcomes:
                     self._note_rejection(event.stream, outcome)
 

@@ -53,7 +53,7 @@ def test_a_report_stays_small_over_a_hundred_thousand_buckets(clock: Clock) -> N
             Outcome(SOURCE, Verdict.CREATED),
             Outcome(SOURCE, Verdict.REJECTED, rejection),
         )
-        gathering.settled(BatchSettled(number, "customers", outcomes))
+        gathering.settled(BatchSettled(number, "customers", outcomes, 0))
         gathering.settled(RecordsPassed("customers", UNCHANGED))
         clock.now += FIRST_BUCKET_SECONDS
     content = document(gathering.snapshot(), _run(clock))
@@ -153,3 +153,16 @@ def test_phases_end_where_the_next_begins(clock: Clock) -> None:
         "waiting_for_delivery": 4,
         "settling": 16,
     }
+
+
+def test_a_record_costs_what_delivery_spent_on_it(clock: Clock) -> None:
+    gathering = Gathering(clock, clock.now)
+    for _ in range(4):
+        gathering.exchanged(_exchange(clock.now, waited=0.3))  # and 0.1 s of work
+    created = (Outcome(SOURCE, Verdict.CREATED),) * 10
+    broken = (Outcome(SOURCE, Verdict.REJECTED, Rejection(Reason.INVALID_TYPE)),) * 90
+    gathering.settled(BatchSettled(1, "customers", (*broken, *created), len(broken)))
+    gathering.settled(RecordsPassed("customers", UNCHANGED))
+    content = document(gathering.snapshot(), _run(clock))
+    assert content["requests"]["per_record"] == 4 / 10
+    assert content["waits"]["cost_records"] == 10 * (4 * 0.3) / (4 * 0.1)
