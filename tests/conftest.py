@@ -92,6 +92,17 @@ def ledger_server(request: pytest.FixtureRequest) -> Iterator[None]:
         yield
 
 
+@pytest.fixture(scope="session", autouse=True)
+def no_certificates(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Nobody's certificates, but those of tests that bring their own: to load them takes longer
+    than most runs. The simulator speaks no TLS.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("SSL_CERT_FILE", raising=False)
+        patch.setenv("SSL_CERT_DIR", str(tmp_path_factory.mktemp("no_certificates")))
+        yield
+
+
 @pytest.fixture
 def clock() -> Clock:
     return Clock()

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
-from target_kustomer.recent import Recent
+import random
+
+from target_kustomer.recent import Recent, _digest, _first_place
 
 
 def test_what_was_put_last_is_there() -> None:
@@ -50,3 +52,23 @@ def test_a_lone_surrogate_is_a_key_too() -> None:
     recent: Recent[int] = Recent()
     recent.put(1, "\ud800")
     assert recent.get("\ud800") == 1
+
+
+def test_it_is_a_list_of_the_latest_eight_for_each_bucket() -> None:
+    recent: Recent[int] = Recent()
+    lists: dict[int, list[tuple[str, int]]] = {}
+    chance = random.Random(1)
+    for number in range(60_000):
+        key = str(chance.randrange(40_000))
+        bucket = lists.setdefault(_first_place(_digest((key,))), [])
+        value = next((value for known, value in bucket if known == key), None)
+        if number % 3 == 0:
+            assert recent.get(key) == value
+        else:
+            bucket[:] = [each for each in bucket if each[0] != key]
+            if number % 7 == 0:
+                assert recent.pop(key) == value
+            else:
+                recent.put(number, key)
+                bucket[:] = [(key, number), *bucket[:7]]
+    assert sum(map(len, lists.values())) > 10_000

@@ -304,18 +304,13 @@ CUSTOM: Mapping[str, Scalar] = {
 """What a custom attribute holds, by the suffix of its name [API §5]; null clears each."""
 
 
-def _written_only(by: frozenset[Write]) -> Mapping[ObjectType, frozenset[str]]:
-    return {
-        object_type: frozenset(name for name, each in table.items() if each.writes == by)
-        for object_type, table in ATTRIBUTES.items()
-    }
-
-
-SINGLE_UPDATE_ONLY = _written_only(by=_NOT_IN_BULK_UPDATE)
+SINGLE_UPDATE_ONLY: Mapping[ObjectType, frozenset[str]] = {
+    object_type: frozenset(
+        name for name, each in table.items() if each.writes == _NOT_IN_BULK_UPDATE
+    )
+    for object_type, table in ATTRIBUTES.items()
+}
 """What an update takes one record at a time only [API §2.3]."""
-
-CREATE_ONLY = _written_only(by=frozenset({"create"}))
-"""What no update takes [API §4]."""
 
 
 def for_write(object_type: ObjectType, attributes: Attributes, write: Write) -> dict[str, JSON]:

@@ -64,11 +64,10 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 @pytest.fixture(scope="module", autouse=True)
-def even_runs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """A hiccup of the machine must not change what goes out together; no TLS, no certificates."""
+def even_runs() -> Iterator[None]:
+    """A hiccup of the machine must not change what goes out together."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(packing, "MAX_BATCH_AGE_SECONDS", math.inf)
-        patch.setenv("SSL_CERT_DIR", str(tmp_path_factory.mktemp("no_certificates")))
         yield
 
 

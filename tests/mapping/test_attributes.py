@@ -6,7 +6,6 @@ import pytest
 
 from target_kustomer.mapping.attributes import (
     ATTRIBUTES,
-    CREATE_ONLY,
     CUSTOM,
     SINGLE_UPDATE_ONLY,
     for_write,
@@ -316,7 +315,14 @@ def test_what_bulk_update_does_not_take_is_known() -> None:
         "customer": {"whatsapps", "instagramIds"},
         "company": {"whatsapps", "rev"},
     } == SINGLE_UPDATE_ONLY
-    assert {"customer": frozenset(), "company": {"createdAt", "importedAt"}} == CREATE_ONLY
+
+
+def test_what_no_update_takes_is_known() -> None:
+    created_only = {
+        object_type: {name for name, each in table.items() if each.writes == {"create"}}
+        for object_type, table in ATTRIBUTES.items()
+    }
+    assert created_only == {"customer": set(), "company": {"createdAt", "importedAt"}}
 
 
 def test_each_request_gets_only_what_it_takes() -> None:

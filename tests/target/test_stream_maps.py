@@ -131,6 +131,13 @@ def test_nested_columns_are_flattened(run: Runner, simulator: Simulator) -> None
     assert stored.attributes["custom"] == {"loyaltyTierStr": "gold"}
 
 
+CANARY = [
+    schema("customers", CUSTOMERS),
+    record("customers", id="c1", name="Zaphod Canary", age=42),
+    state(1),
+]
+
+
 @pytest.mark.parametrize(
     "columns",
     [
@@ -152,13 +159,18 @@ def test_nested_columns_are_flattened(run: Runner, simulator: Simulator) -> None
     ],
 )
 def test_a_wrong_map_is_a_configuration_error(columns: dict[str, Any], run: Runner) -> None:
-    messages = [
-        schema("customers", CUSTOMERS),
-        record("customers", id="c1", name="Zaphod Canary", age=42),
-        state(1),
-    ]
-    result = run.process(messages, {"LOGLEVEL": "DEBUG"}, stream_maps={"customers": columns})
+    result = run(CANARY, stream_maps={"customers": columns})
+    assert result.exit_code == 2, result.log
+    assert "stream_maps" in result.error
+    assert "Canary" not in result.error + result.log
+    assert result.stdout == ""
+
+
+def test_a_wrong_map_ends_a_process_with_one_line(run: Runner) -> None:
+    maps = {"customers": {"age": "int(name)"}}
+    result = run.process(CANARY, {"LOGLEVEL": "DEBUG"}, stream_maps=maps)
     assert result.exit_code == 2, result.log
     assert "stream_maps" in result.error
     assert "Canary" not in result.log
+    assert "Traceback" not in result.log
     assert result.stdout == ""
