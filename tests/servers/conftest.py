@@ -18,7 +18,7 @@ from tests.postgresql import RUN_DEADLINE_SECONDS, PostgreSQL, missing, running_
 from tests.support import Result, Runner
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
 ROOT = Path(__file__).parents[2]
 ENVIRONMENTS = ROOT / ".envs"
@@ -135,3 +135,16 @@ def pipe(postgresql: PostgreSQL, run: Runner, tmp_path: Path) -> Pipe:
 def meltano() -> Path:
     """The real Meltano."""
     return find_installed("meltano", "meltano")
+
+
+@pytest.fixture(scope="session")
+def installed_tap() -> Callable[[str, str], Path]:
+    """Finds a tap in an environment that `scripts/test` makes."""
+    return find_installed
+
+
+@pytest.fixture(scope="session")
+def wal2json(postgresql: PostgreSQL) -> None:
+    """PostgreSQL's plugin from which log-based taps read."""
+    if not postgresql.can_load("wal2json"):
+        missing("wal2json", "install it (on Debian: apt-get install postgresql-N-wal2json)")
