@@ -65,6 +65,8 @@ class Tap:
         for stream in catalog["streams"]:
             name = stream["tap_stream_id"]
             change = {"selected": name in streams, **streams.get(name, {})}
+            if "replication-method" in change:  # where the newer taps look for it
+                stream["replication_method"] = change["replication-method"]
             for entry in stream["metadata"]:
                 if not entry["breadcrumb"]:
                     entry["metadata"].update(change)
@@ -131,22 +133,31 @@ class Line:
     settings: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     state: Any = None
 
-    def start(self, **settings: Any) -> Piped:
-        """Start both."""
+    def start(self, file: Path | None = None, **settings: Any) -> Piped:
+        """Start both, or `cat` of a file in the place of the tap."""
         folder = Path(tempfile.mkdtemp(prefix="run-", dir=self.folder))
         target = self.target.command(
             **{"rejects_dir": str(folder / "rejects"), **self.settings, **settings}
         )
-        return Piped(self.tap.command(self.folder, self.state), target, folder)
+        tap = self.tap.command(self.folder, self.state) if file is None else ["cat", file]
+        return Piped(tap, target, folder)
+
+    def file(self) -> Path:
+        """Run the tap alone, into a file."""
+        path = self.folder / "changes.singer"
+        with path.open("wb") as output:
+            command = self.tap.command(self.folder, self.state)
+            subprocess.run(command, stdout=output, check=True, timeout=RUN_DEADLINE_SECONDS)
+        return path
 
     def keep(self, result: Result) -> None:
         """Go on from there next time."""
         if result.stdout:
             self.state = json.loads(result.stdout.splitlines()[-1])
 
-    def run(self, **settings: Any) -> Result:
+    def run(self, file: Path | None = None, **settings: Any) -> Result:
         """Run both to their end."""
-        with self.start(**settings) as piped:
+        with self.start(file, **settings) as piped:
             result = piped.result()
         self.keep(result)
         assert piped.tap.returncode == 0
