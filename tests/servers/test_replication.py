@@ -73,9 +73,7 @@ class Make:
     slot: str
     config: dict[str, Any]
 
-    def tap(
-        self, program: Path, postgresql: PostgreSQL, streams: dict[str, dict[str, Any]]
-    ) -> Tap:
+    def tap(self, program: Path, postgresql: PostgreSQL, streams: dict[str, dict[str, Any]]) -> Tap:
         config = postgresql.tap_config("shop") | self.config
         if "dbname" in self.config:
             del config["database"]
