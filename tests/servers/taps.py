@@ -133,21 +133,24 @@ class Line:
     settings: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     state: Any = None
 
+    def command(self) -> list[str | Path]:
+        """The tap's command line, from the last STATE."""
+        return self.tap.command(self.folder, self.state)
+
     def start(self, file: Path | None = None, **settings: Any) -> Piped:
         """Start both, or `cat` of a file in the place of the tap."""
         folder = Path(tempfile.mkdtemp(prefix="run-", dir=self.folder))
         target = self.target.command(
             **{"rejects_dir": str(folder / "rejects"), **self.settings, **settings}
         )
-        tap = self.tap.command(self.folder, self.state) if file is None else ["cat", file]
+        tap: list[str | Path] = ["cat", file] if file else self.command()
         return Piped(tap, target, folder)
 
     def file(self) -> Path:
         """Run the tap alone, into a file."""
         path = self.folder / "changes.singer"
         with path.open("wb") as output:
-            command = self.tap.command(self.folder, self.state)
-            subprocess.run(command, stdout=output, check=True, timeout=RUN_DEADLINE_SECONDS)
+            subprocess.run(self.command(), stdout=output, check=True, timeout=RUN_DEADLINE_SECONDS)
         return path
 
     def keep(self, result: Result) -> None:

@@ -103,11 +103,13 @@ class Shop:
     """The shop, read by one make of tap, and Kustomer, which is to become like it."""
 
     postgresql: PostgreSQL
-    simulator: Simulator
     target: Runner
-    folder: Path
     make: Make
     program: Path
+
+    @property
+    def simulator(self) -> Simulator:
+        return self.target.simulator
 
     def line(self, method: str, *names: str, **settings: Any) -> Line:
         """Runs that read these tables, all by default, by a replication method."""
@@ -119,7 +121,7 @@ class Shop:
         )
         plan = {"profile.plan": "plan", "changed_at": None}
         settings["streams"] = {"*-customers": {"fields": plan}}
-        return Line(tap, self.target, self.folder, settings)
+        return Line(tap, self.target, self.target.folder, settings)
 
     def change(self, sql: str) -> None:
         self.postgresql.run("-c", sql, database="shop")
@@ -161,14 +163,12 @@ def shop_of(
     request: pytest.FixtureRequest,
     postgresql: PostgreSQL,
     shop: str,  # noqa: ARG001 - the database is there
-    simulator: Simulator,
     run: Runner,
-    tmp_path: Path,
     installed_tap: Callable[[str, str], Path],
 ) -> Shop:
     make = MAKES[request.param]
     program = installed_tap(make.environment, "tap-postgres")
-    return Shop(postgresql, simulator, run, tmp_path, make, program)
+    return Shop(postgresql, run, make, program)
 
 
 @pytest.fixture(params=["ledger", "no ledger"])
@@ -245,8 +245,9 @@ def test_a_tap_that_activates_versions_before_their_rows_deletes_nothing(
     shop_of: Shop, tmp_path: Path
 ) -> None:
     url = f"sqlite:///{tmp_path / 'ledger.db'}"
-    shop_of.make.config["emit_activate_version_messages"] = True
     line = shop_of.line("FULL_TABLE", ledger_url=url, on_delete="delete")
+    config = {**line.tap.config, "emit_activate_version_messages": True}
+    line.tap = dataclasses.replace(line.tap, config=config)
     line.run()
     shop_of.change(f"DELETE FROM customers WHERE id = '{BO}'")
 
