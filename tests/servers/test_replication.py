@@ -87,13 +87,13 @@ MAKES = {
         {
             "log_based_single_connection": True,
             "auto_bootstrap_log_based": True,
-            "replication_idle_exit_seconds": 1,
+            "replication_idle_exit_seconds": 3,
         },
     ),
     "pipelinewise": Make(
         "pipelinewise-tap-postgres",
         "pipelinewise_shop",
-        {"dbname": "shop", "filter_schemas": "public", "logical_poll_total_seconds": 1},
+        {"dbname": "shop", "filter_schemas": "public", "logical_poll_total_seconds": 3},
     ),
 }
 

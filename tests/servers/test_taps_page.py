@@ -104,8 +104,8 @@ class Reader:
         return done.stderr
 
 
-BRIEF = {"replication_idle_exit_seconds": 1, "logical_poll_total_seconds": 1}
-"""The shop is quiet: nothing is to be waited for."""
+BRIEF = {"replication_idle_exit_seconds": 3, "logical_poll_total_seconds": 3}
+"""The shop is quiet: nothing more is to be waited for."""
 
 
 @pytest.fixture
