@@ -69,6 +69,14 @@ class PostgreSQL:
         rows: list[dict[str, Any]] = json.loads(self.run("-c", query, database=database))
         return rows
 
+    def can_load(self, library: str) -> bool:
+        """Whether the server has a library, such as a plugin."""
+        try:
+            self.run("-c", f"LOAD '{library}'")
+        except subprocess.CalledProcessError:
+            return False
+        return True
+
     def url(self, database: str) -> str:
         """SQLAlchemy's URL of the database."""
         where = f"{self.host}:{self.port}/{database}"
@@ -153,6 +161,7 @@ def serve(cluster: PostgreSQL, binaries: Path, folder: Path) -> Iterator[None]:
         "listen_addresses": cluster.host,
         "unix_socket_directories": "",
         "fsync": "off",
+        "wal_level": "logical",
     }
     command: list[str | Path] = [binaries / "postgres", "-D", folder / "data"]
     command += [part for pair in options.items() for part in ("-c", "=".join(pair))]

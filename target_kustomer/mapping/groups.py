@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from target_kustomer.mapping.failures import CoercionError, Notes
+from target_kustomer.mapping.jsontext import parsed
 from target_kustomer.models import Reason, Rejection
 
 if TYPE_CHECKING:
@@ -121,12 +122,16 @@ class Group:
 
 
 def value_at(record: Mapping[str, Any], path: tuple[str, ...]) -> Any:
-    """The value at the path: through a null it is null, through a missing key absent."""
+    """The value at the path: through a null it is null, through a missing key absent.
+
+    A path leads into JSON text too: so log-based taps send the objects of JSON columns.
+    """
     value: Any = record
     for key in path:
         if value is None or value is ABSENT:
             return value
-        if not isinstance(value, Mapping):
+        within = value if isinstance(value, Mapping) else parsed(value, dict)
+        if not isinstance(within, Mapping):
             raise CoercionError(Reason.INVALID_TYPE, "no object that the path could lead into")
-        value = value.get(key, ABSENT)
+        value = within.get(key, ABSENT)
     return value

@@ -9,6 +9,7 @@ from target_kustomer.mapping.addresses import social_url
 from target_kustomer.mapping.attributes import Kind, Structure
 from target_kustomer.mapping.coercion import coerce, text
 from target_kustomer.mapping.failures import CoercionError
+from target_kustomer.mapping.jsontext import parsed
 from target_kustomer.mapping.keys import comparable
 from target_kustomer.models import Reason
 
@@ -37,7 +38,7 @@ def coerce_structure(
     structure: Structure, value: Any, notes: Notes, *, item_type: str = ""
 ) -> dict[str, JSON] | None:
     """An object in Kustomer's own form, or made of the one value that stands for it."""
-    value = _parsed(value, dict)
+    value = parsed(value, dict)
     if value is None or value == "":
         return None
     if not isinstance(value, dict):
@@ -107,26 +108,9 @@ def _coerce_members(
 
 
 def _raw_items(items: Items, value: Any) -> Sequence[Any]:
-    value = _parsed(value, list)
+    value = parsed(value, list)
     if isinstance(value, (list, tuple)):
         return value
     if isinstance(value, str) and not isinstance(items.item, Structure):
         return value.split(",")
     return [value]
-
-
-def _parsed(value: Any, wanted: type[dict[str, Any] | list[Any]]) -> Any:
-    """The value that a JSON text of the wanted type holds, else the value itself."""
-    if not isinstance(value, str):
-        return value
-    stripped = value.strip()
-    if not stripped.startswith(_OPENING[wanted]):
-        return stripped
-    try:
-        parsed = json.loads(stripped)
-    except (ValueError, RecursionError):
-        return stripped
-    return parsed if isinstance(parsed, wanted) else stripped
-
-
-_OPENING: dict[type, str] = {dict: "{", list: "["}

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from datetime import date
 from decimal import Decimal
 from typing import Any
@@ -287,7 +288,7 @@ def test_columns_whose_extension_was_left_off_are_told() -> None:
     assert mapped(made, record).extensions_dropped == ("phone",)
 
 
-@pytest.mark.parametrize("value", ["text", 7, ["a"]])
+@pytest.mark.parametrize("value", ["text", 7, ["a"], "[1]", '{"email": ', '"email"'])
 def test_a_path_through_something_else_is_refused(value: Any) -> None:
     made = customers({"props": OBJECT}, fields={"props.email": "email"})
     rejection = rejected(made, {"props": value})
@@ -297,6 +298,14 @@ def test_a_path_through_something_else_is_refused(value: Any) -> None:
         column="props.email",
         detail="no object that the path could lead into",
     )
+
+
+def test_a_path_leads_into_json_text() -> None:
+    made = customers({"props": OBJECT}, fields={"props.a.nick": "nick"})
+    for a in ({"nick": "Bo"}, '{"nick": "Bo"}'):
+        for props in ({"a": a}, json.dumps({"a": a})):
+            assert mapped(made, {"props": props}).attributes == {"custom": {"nickStr": "Bo"}}
+    assert mapped(made, {"props": "{}"}).attributes == {}
 
 
 def test_a_path_through_a_null_is_null_and_through_a_missing_key_absent() -> None:

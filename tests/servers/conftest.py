@@ -22,7 +22,7 @@ from tests.servers.projects import Project
 from tests.support import Result, Runner
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from target_kustomer.simulator import Simulator
 
@@ -219,3 +219,16 @@ def access(postgresql: PostgreSQL, sandbox: dict[str, str]) -> dict[str, str]:
         "TAP_POSTGRES_PASSWORD": postgresql.password,
         **sandbox,
     }
+
+
+@pytest.fixture(scope="session")
+def installed_tap() -> Callable[[str, str], Path]:
+    """Finds a tap in an environment that `scripts/test` makes."""
+    return find_installed
+
+
+@pytest.fixture(scope="session")
+def wal2json(postgresql: PostgreSQL) -> None:
+    """PostgreSQL's plugin from which log-based taps read."""
+    if not postgresql.can_load("wal2json"):
+        missing("wal2json", "install it (on Debian: apt-get install postgresql-N-wal2json)")
