@@ -127,6 +127,9 @@ class BatchDelivery:
             return None
         if found is None:
             return self._not_met(identity)
+        if identity.is_delete and (conflict := self._deleting.conflict(identity, found)):
+            self._verdicts.refuse(identity, conflict)
+            return None
         return self._delivery.met(Work(identity, found.id, sought=True, current=found))
 
     def _must_look(self, identity: Identity) -> bool:

@@ -171,6 +171,27 @@ def test_nobody_is_deleted_of_whom_it_is_not_certain_that_he_is_meant(
     assert result.counts("companies") == {"rejected": 1, "skipped": 1}
 
 
+def test_whoever_was_merged_into_the_customer_is_not_deleted_with_him(
+    simulator: Simulator, run: Runner, more: dict[str, Any]
+) -> None:
+    merged = {
+        "externalId": "x",
+        "externalIds": [{"externalId": "x"}, {"externalId": "y"}],
+        "emails": [{"email": "x@x.io"}, {"email": "y@x.io"}],
+    }
+    add(simulator, "customers", **merged)
+    row = record("customers", id="y", name="Name", email="y@x.io")
+    for deleted in (gone("customers", id="x"), gone("customers", email="x@x.io")):
+        result = run([COLUMNS["customers"], row, deleted], max_rejected_records=1, **more)
+        assert [each["rejection"]["reason"] for each in result.rejected] == ["match_conflict"]
+        assert len(simulator.org.customers) == 1
+    both = {"fields": {"ids": "externalIds"}}
+    columns = schema("customers", {**CUSTOMERS, "ids": {"type": ["array"]}})
+    whole = gone("customers", id="x", ids=["x", "y"])
+    assert run([columns, whole], streams={"customers": both}, **more).counts() == {"updated": 1}
+    assert simulator.org.customers == []
+
+
 def test_only_the_keys_of_a_deleted_record_have_to_fit(simulator: Simulator, run: Runner) -> None:
     add(simulator, "customers", externalId="1")
     row = {"id": "1", "age": "no number", "name": "n" * 1000, "phone": "none"}

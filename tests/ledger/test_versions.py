@@ -254,6 +254,82 @@ def test_two_rows_of_one_customer_hold_him_both(
     assert [each.attributes["name"] for each in simulator.org.customers] == ["B"]
 
 
+def person(version: int, each: str, **columns: Any) -> dict[str, Any]:
+    return row(version, id=each, email=f"{each}@x.io", **columns)
+
+
+def people(version: int, *ids: str) -> list[dict[str, Any]]:
+    return [PEOPLE, *(person(version, each) for each in ids), activate(version)]
+
+
+def merge(simulator: Simulator, gone: str, into: str) -> None:
+    """What an agent does in Kustomer: the one is no more, the other bears all of both."""
+    org = simulator.org
+    mails = [f"{each}@x.io" for each in (into, gone)]
+    one, other = ([each for each in org.customers if _mails(each)[0] == mail] for mail in mails)
+    further = [
+        {"externalId": each.attributes["externalId"]}
+        for each in (*one, *other)
+        if "externalId" in each.attributes
+    ]
+    org.delete(other[0].id)
+    borne = {"emails": [{"email": mail} for mail in mails]}
+    if further:
+        borne["externalIds"] = further
+    org.write("customer", "update", {"id": one[0].id, **borne}, org.clock())
+
+
+def _mails(customer: Any) -> list[str]:
+    return [each["email"] for each in customer.attributes["emails"]]
+
+
+@pytest.mark.parametrize(
+    "streams",
+    [{}, {"customers": {"match_on": ["email"], "fields": {"id": None}}}],
+    ids=["by external id", "by e-mail"],
+)
+def test_who_was_merged_with_one_that_is_still_sent_stays_until_both_are_gone(
+    free: Runner, ledger: dict[str, Any], streams: dict[str, Any]
+) -> None:
+    run, settings = free, {**ledger, "streams": streams}
+    run(people(V1, "x", "y", "z"), **settings)
+    merge(run.simulator, "y", into="x")
+    result = run(people(V2, "y", "z"), **settings)
+    assert result.counts() == {"unchanged": 2}
+    assert sorted(map(_mails, run.simulator.org.customers)) == [["x@x.io", "y@x.io"], ["z@x.io"]]
+    assert "not deleted, since they may be another row's too" in result.log
+    assert "deleted reason" not in result.log
+    run(people(V3, "z"), **settings)
+    assert list(map(_mails, run.simulator.org.customers)) == [["z@x.io"]]
+
+
+def test_who_was_merged_with_one_that_no_row_has_sent_stays(
+    free: Runner, ledger: dict[str, Any]
+) -> None:
+    run = free
+    run(people(V1, "x", "z"), **ledger)
+    run.simulator.org.add_customer({"externalId": "other", "emails": [{"email": "other@x.io"}]})
+    merge(run.simulator, "other", into="x")
+    run(people(V2, "z"), **ledger)
+    assert there(run.simulator) == ["x", "z"]
+
+
+def test_what_a_version_leaves_behind_is_looked_for_first(
+    free: Runner, ledger: dict[str, Any]
+) -> None:
+    run = free
+    run(people(V1, "x", "y", "z"), **ledger)
+    gone = run.simulator.org.customer(external_id="x")
+    assert gone
+    run.simulator.org.delete(gone.id)
+    result = run(people(V2, "z"), max_deleted_records=2, **ledger)
+    assert there(run.simulator) == ["z"]
+    assert "deleted reason=version stream=customers objects=1" in result.log
+    submits = run.simulator.requests.of_kind("bulk-submit")
+    [sent] = [each for each in submits if each.method == "DELETE"]
+    assert sent.records == 1
+
+
 def test_what_comes_back_is_created_anew(free: Runner, ledger: dict[str, Any]) -> None:
     run = free
     run(table(V1, [1, 2]), **ledger)
