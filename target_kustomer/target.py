@@ -159,13 +159,18 @@ class TargetKustomer(Target):
 
     @override
     def _process_record_message(self, message_dict: dict[str, Any]) -> None:
-        before = self.run.arrived
+        before, read = self.run.arrived, self.run.read_counts
+        maps = self.mapper.stream_maps.get(message_dict["stream"], ())
+        counts = [(each.stream_alias, read[each.stream_alias]) for each in maps]
         try:
             super()._process_record_message(message_dict)
         except Exception as error:  # noqa: BLE001  what the mapper did not do is raised again
             raise _map_error(error) or error from None
         if self.run.arrived == before:
             self.run.filtered[message_dict["stream"]] += 1
+        for name, count in counts:
+            if read[name] == count:
+                self.run.versions.note_filtered(name, message_dict.get("version"))
 
     @override
     def _process_state_message(self, message_dict: dict[str, Any]) -> None:

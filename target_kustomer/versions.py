@@ -47,13 +47,28 @@ class Versions:
         self._submit = submit
         self._open_ticket = open_ticket
         self._latest: dict[str, int | None] = {}
+        self._sources: dict[str, str] = {}
+        self._filtered: dict[str, set[int]] = {}
+        self._told_filtered: set[str] = set()
         self._has_warned = False
 
     def begin(self, stream: Stream, plan: Plan) -> None:
         """A SCHEMA came: what this run does not follow is not known after it."""
         ledger = self._intake.ledger
-        if ledger is not None and not self._deletes:
-            ledger.sources.forget(ledger.digests.stream(stream.name, plan.row_columns))
+        if ledger is None:
+            return
+        self._sources[stream.name] = ledger.digests.stream(stream.name, plan.row_columns)
+        if not self._deletes:
+            ledger.sources.forget(self._sources[stream.name])
+
+    def note_filtered(self, stream: str, version: object) -> None:
+        """Stream maps let a record not through: its row may be any, and is not known after it."""
+        ledger, seen = self._intake.ledger, self._filtered.setdefault(stream, set())
+        if not _is_version(version) or version in seen:
+            return
+        seen.add(version)
+        if ledger is not None and stream in self._sources:
+            ledger.sources.forget(self._sources[stream])
 
     def origin(
         self, stream: Stream, plan: Plan, record: Mapping[str, Any], version: object
@@ -84,6 +99,12 @@ class Versions:
                 "ACTIVATE_VERSION deletes nothing, no record of its version came before stream=%s",
                 stream.name,
             )
+            return
+        if version in self._filtered.get(stream.name, ()):
+            if stream.name not in self._told_filtered:
+                what = "ACTIVATE_VERSION deletes nothing: stream maps have filtered records of it"
+                logger.warning("%s stream=%s", what, stream.name)
+            self._told_filtered.add(stream.name)
             return
         self._hand_over()
         source = ledger.digests.stream(stream.name, plan.row_columns)

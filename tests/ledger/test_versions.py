@@ -475,6 +475,41 @@ def test_no_name_of_a_stream_or_value_of_a_row_is_in_the_ledger(
     assert b"customers" not in content
 
 
+FILTER = {"customers": {"__filter__": "name != 'Filtered'"}}
+
+
+@pytest.mark.parametrize("cut", [False, True], ids=["whole", "interrupted"])
+def test_a_version_of_which_records_were_filtered_deletes_nothing(
+    simulator: Simulator, run: Runner, ledger: dict[str, Any], *, cut: bool
+) -> None:
+    run(table(V1, range(4)), **ledger)
+    first = [row(V2, id="3", name="Filtered"), row(V2, id="2", name="Filtered"), *rows(V2, [0])]
+    second = [*rows(V2, [0]), activate(V2), activate(V2)]
+    if cut:
+        run([PEOPLE, *first, state("half")], stream_maps=FILTER, **ledger)
+        run([PEOPLE, *second], stream_maps=FILTER, **ledger)
+    else:
+        result = run([PEOPLE, *first, *second], stream_maps=FILTER, **ledger)
+        assert result.log.count("stream maps have filtered records of it stream=customers") == 1
+        assert "filtered stream=customers records=2" in result.log
+    assert there(simulator) == ["0", "1", "2", "3"]
+    run([PEOPLE, *rows(V3, [1]), activate(V3)], stream_maps=FILTER, **ledger)
+    assert there(simulator) == ["1", "2", "3"]
+
+
+def test_what_is_filtered_from_one_of_two_streams_goes_from_the_other(
+    simulator: Simulator, run: Runner, ledger: dict[str, Any]
+) -> None:
+    kinds = {"customers": {}, "vips": {"__source__": "customers", "__filter__": "name == 'Vip'"}}
+    vips = {"object": "customer", "external_id_prefix": "vip-", "fields": {"email": None}}
+    settings = {**ledger, "stream_maps": kinds, "streams": {"vips": vips}}
+    vip = {"id": "1", "name": "Vip"}
+    run([PEOPLE, row(V1, **vip), *rows(V1, [2]), activate(V1)], **settings)
+    assert there(simulator) == ["1", "2", "vip-1"]
+    run([PEOPLE, *rows(V2, [3]), activate(V2)], **settings)
+    assert there(simulator) == ["3", "vip-1"]
+
+
 def test_rows_that_stream_maps_rename_are_followed(
     simulator: Simulator, run: Runner, ledger: dict[str, Any]
 ) -> None:
