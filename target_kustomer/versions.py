@@ -22,11 +22,14 @@ _END = 1 << 62
 
 
 class Versions:
-    """Follows the rows of all streams, where any of them deletes and there is a ledger.
+    """Follows the rows of all streams where there is a ledger, and any of them deletes.
+
+    So does a run that deletes nothing, where another one on its ledger has followed some: what its
+    streams send is not left behind.
 
     Args:
         intake: Where records wait; it knows the ledger.
-        deletes: Whether any stream deletes.
+        deletes: Whether any stream of this run deletes.
         hand_over: Hands over all records that have come.
         submit: Hands over a batch.
         open_ticket: A new ticket of the checkpoints.
@@ -42,7 +45,7 @@ class Versions:
         deletes: bool,
     ) -> None:
         self._intake = intake
-        self._deletes = deletes
+        self._follows = deletes
         self._hand_over = hand_over
         self._submit = submit
         self._open_ticket = open_ticket
@@ -53,13 +56,12 @@ class Versions:
         self._has_warned = False
 
     def begin(self, stream: Stream, plan: Plan) -> None:
-        """A SCHEMA came: what this run does not follow is not known after it."""
+        """A SCHEMA came."""
         ledger = self._intake.ledger
         if ledger is None:
             return
         self._sources[stream.name] = ledger.digests.stream(stream.name, plan.row_columns)
-        if not self._deletes:
-            ledger.sources.forget(self._sources[stream.name])
+        self._follows = self._follows or ledger.sources.are_followed()
 
     def note_filtered(self, stream: str, version: object) -> None:
         """Stream maps let a record not through: its row may be any, and is not known after it."""
@@ -75,7 +77,7 @@ class Versions:
     ) -> Origin | None:
         """The row that a record is, where rows are followed."""
         ledger = self._intake.ledger
-        if ledger is None or not self._deletes:
+        if ledger is None or not self._follows:
             return None
         known = version if _is_version(version) else None
         self._latest[stream.name] = known

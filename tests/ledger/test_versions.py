@@ -432,13 +432,35 @@ def test_customers_of_a_company_that_a_version_leaves_behind_lose_their_link(
     assert result.counts() == {"updated": 1}
 
 
-def test_rows_that_were_not_followed_for_a_run_are_not_known(
+def test_rows_are_followed_through_runs_that_delete_nothing(
     simulator: Simulator, run: Runner, ledger: dict[str, Any]
 ) -> None:
     run(table(V1, range(4)), **ledger)
     run([PEOPLE, *rows(V2, [0, 1]), state("half")], **{**ledger, "on_delete": "ignore"})
     run([PEOPLE, *rows(V2, [2]), activate(V2)], **ledger)
-    assert there(simulator) == ["0", "1", "2", "3"]
+    assert there(simulator) == ["0", "1", "2"]
+
+
+def test_what_a_stream_of_another_configuration_sends_stays(
+    simulator: Simulator, run: Runner, ledger: dict[str, Any]
+) -> None:
+    by_mail = {"object": "customer", "match_on": ["email"], "fields": {"id": None}}
+    deletes = {**ledger, "streams": {"customers": by_mail}}
+    keeps = {"ledger_url": ledger["ledger_url"], "streams": {"people": by_mail}}
+
+    def others(version: int, *ids: str) -> list[Any]:
+        sent = [{**person(version, each), "stream": "people"} for each in ids]
+        return [{**PEOPLE, "stream": "people"}, *sent, activate(version, "people")]
+
+    run(others(V1, "w"), **keeps)
+    run(people(V1, "w", "x", "y", "z"), **deletes)
+    run(others(V2, "x", "y"), **keeps)
+    run(people(V2, "z"), **deletes)
+    assert sorted(map(_mails, simulator.org.customers)) == [["x@x.io"], ["y@x.io"], ["z@x.io"]]
+    run(others(V3, "y"), **keeps)
+    assert len(simulator.org.customers) == 3
+    run(people(V3, "y"), **deletes)
+    assert sorted(map(_mails, simulator.org.customers)) == [["x@x.io"], ["y@x.io"]]
 
 
 def test_rows_that_were_known_before_deletes_were_wanted_are_followed_from_then_on(
