@@ -14,18 +14,19 @@ if TYPE_CHECKING:
 
     from target_kustomer.checkpoints import Checkpoints
     from target_kustomer.delivery.batches import Batch
-    from target_kustomer.models import JSON, Outcome
+    from target_kustomer.models import JSON, LeftBehind, Outcome
     from target_kustomer.rejects import RejectsFile
     from target_kustomer.summary import Summary
 
 
 @dataclass(frozen=True, slots=True)
 class BatchSettled:
-    """Every record of a batch has its verdict."""
+    """Every record of a batch has its verdict, and what a version left behind."""
 
     ticket: int
     stream: str
     outcomes: tuple[Outcome, ...]
+    left_behind: LeftBehind | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +93,8 @@ class Settlement:
 
     def settle(self, batch: Batch, outcomes: Sequence[Outcome]) -> None:
         """A batch has its verdicts; from any thread."""
-        self._events.put(BatchSettled(batch.ticket, batch.stream.name, tuple(outcomes)))
+        told = (batch.ticket, batch.stream.name, tuple(outcomes), batch.left_behind)
+        self._events.put(BatchSettled(*told))
 
     def passed(self, stream: str, outcomes: Sequence[Outcome]) -> None:
         """Records have their verdict already; from the reading thread."""
@@ -139,6 +141,8 @@ class Settlement:
         if rejected:
             self._rejects.write(rejected)
         self._summary.count(event.stream, event.outcomes)
+        if event.left_behind:
+            self._summary.count_left_behind(event.stream, event.left_behind)
         self._tell(event)
         first_line = min((each.source.line_number for each in event.outcomes), default=0)
         self._checkpoints.confirm(event.ticket, first_line)

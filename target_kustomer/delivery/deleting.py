@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from target_kustomer.delivery.results import ItemResult, ItemState
 from target_kustomer.delivery.verdicts import refusal, unconfirmed
 from target_kustomer.mapping.keys import external_ids, is_merged, known_keys
-from target_kustomer.models import Reason, Rejection, Skip, Verdict
+from target_kustomer.models import LeftBehind, Reason, Rejection, Skip, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -114,7 +115,7 @@ class Deleting:
                     work.identity, unconfirmed() if fate.is_ours else refusal(fate.result)
                 )
 
-    def delete_left_behind(self, activation: Activation) -> None:
+    def delete_left_behind(self, activation: Activation) -> LeftBehind:
         """Delete what no row feeds any more since an older version; all of it, or nothing."""
         limit, name = self._services.delete_limit, activation.stream
         count, ids = self._services.knowledge.left_behind(activation, limit.most)
@@ -130,13 +131,16 @@ class Deleting:
                 name,
                 count,
             )
-            return
+            return LeftBehind(rejected={Reason.DELETE_LIMIT: count})
         fates = self._send(ids)
         deleted = sum(fate.is_gone and fate.is_ours for fate in fates)
         if deleted:
             logger.info("deleted reason=version stream=%s objects=%d", name, deleted)
-        if left := sum(not fate.is_gone for fate in fates):
-            logger.warning("not deleted, refused reason=version stream=%s objects=%d", name, left)
+        if left := [fate for fate in fates if not fate.is_gone]:
+            what = "not deleted, refused reason=version stream=%s objects=%d"
+            logger.warning(what, name, len(left))
+        reasons = (Reason.UNCONFIRMED if fate.is_ours else Reason.REFUSED for fate in left)
+        return LeftBehind(deleted, Counter(reasons))
 
     def _certain(self, left_behind: Sequence[str], stream: str) -> list[str]:
         """Those of what is left behind that are there, and nobody else's."""

@@ -48,7 +48,7 @@ class BatchDelivery:
         """
         batch = self._delivery.flight.batch
         if batch.activation:
-            self._deleting.delete_left_behind(batch.activation)
+            batch.left_behind = self._deleting.delete_left_behind(batch.activation)
             return []
         waves = deque(self._services.knowledge.waves(batch.stream, batch.records))
         while waves:

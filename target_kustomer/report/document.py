@@ -136,6 +136,10 @@ def _rejects(gathered: Gathered, run: Run) -> dict[str, JSON]:
             }
             for (stream, reason, attribute, column), count in gathered.reasons.most_common()
         ],
+        "versions": [
+            {"stream": stream, "reason": reason, "objects": count}
+            for (stream, reason), count in gathered.kept.items()
+        ],
         "omitted": [
             {"stream": stream, "column": column, "values": count}
             for (stream, column), count in run.omitted.items()

@@ -272,6 +272,15 @@
           : null)));
   }
 
+  if (rejects.versions.length) {
+    main.append(section("Not deleted", "What new versions of tables leave behind, without a record.",
+      table(rejects.versions, [
+        ["stream", (each) => each.stream, "names"],
+        ["reason", (each) => each.reason, "names"],
+        ["objects", (each) => count(each.objects), "number"],
+      ])));
+  }
+
   // Tables
 
   const words = ["read", "created", "updated", "unchanged", "skipped", "rejected", "unsettled",

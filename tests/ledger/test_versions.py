@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from target_kustomer.simulator import Simulator
+from tests.planning.planned import plan
 from tests.support import COMPANIES, CUSTOMERS, TEXT, Runner, record, schema, state, wait_until
 
 if TYPE_CHECKING:
@@ -109,13 +111,40 @@ def test_more_than_the_limit_allows_is_not_deleted_at_all(
     run(table(V1, range(8)), **ledger)
     result = run(table(V2, [0]), max_deleted_records=6, **ledger)
     assert len(there(simulator)) == 8
-    assert result.exit_code == 0
+    assert result.exit_code == 3
+    assert "7 deletes of new versions rejected (max_rejected_records=0)" in result.error
+    assert result.states == [V2]
     assert result.counts() == {"unchanged": 1}
+    assert "rejected reason=delete_limit stream=customers objects=7" in result.log
     [line] = [each for each in result.log.splitlines() if "leaves more behind" in each]
     assert "max_deleted_records (6)" in line
     assert "stream=customers objects=7" in line
     assert run(table(V3, [0]), max_deleted_records=7, **ledger).exit_code == 0
     assert there(simulator) == ["0"]
+
+
+@pytest.mark.parametrize(("most", "exit_code"), [(6, 3), (7, 0), (-1, 0)])
+def test_deletes_beyond_the_limit_count_as_rejected(
+    tmp_path: Path, run: Runner, ledger: dict[str, Any], most: int, exit_code: int
+) -> None:
+    path = tmp_path / "report.json"
+    settings = {**ledger, "max_deleted_records": 2, "max_rejected_records": most}
+    run(table(V1, range(8)), **ledger)
+    messages = [*table(V2, [0])[:-2], row(V2, id="1", age="no number"), activate(V2)]
+    planned = plan(run, messages, **settings)
+    assert planned.result.exit_code == exit_code
+    told = {"stream": "customers", "reason": "delete_limit", "objects": 6}
+    assert planned.summary["deletes_by_version_rejected"] == [told]
+    [line] = planned.more
+    assert line == {**told, "line": None, "action": "reject", "id": None, "keys": {}, **WHY}
+    result = run(messages, report_path=str(path), **settings)
+    assert result.exit_code == exit_code
+    report = json.loads(path.read_text(encoding="utf-8"))
+    assert report["rejects"]["versions"] == [told]
+    assert report["records"]["rejected"] == 1
+
+
+WHY = {"why": "version"}
 
 
 def test_the_limit_is_one_for_records_and_versions(
@@ -416,6 +445,8 @@ def test_what_kustomer_refuses_to_delete_is_said(
     result = run(table(V2, [0]), **ledger)
     assert there(simulator) == ["0", "2"]
     assert "not deleted, refused reason=version stream=customers objects=1" in result.log
+    assert "rejected reason=refused stream=customers objects=1" in result.log
+    assert result.exit_code == 3
 
 
 def test_customers_of_a_company_that_a_version_leaves_behind_lose_their_link(
