@@ -147,6 +147,23 @@ def test_deletes_beyond_the_limit_count_as_rejected(
 WHY = {"why": "version"}
 
 
+@pytest.mark.parametrize("stream", ["customers", "companies"])
+def test_a_report_tells_the_deletes_of_records_and_of_versions(
+    tmp_path: Path, run: Runner, ledger: dict[str, Any], stream: str
+) -> None:
+    path = tmp_path / "report.json"
+    run(table(V1, range(8), stream), **ledger)
+    gone = [record(stream, id=each, _sdc_deleted_at="2026-01-01") for each in ("0", "1", "none")]
+    [head, *rest] = table(V2, [5, 6], stream)
+    sent = [head, *gone, row(V2, stream, id="4", name="Changed"), *rest]
+    result = run(sent, report_path=str(path), **ledger)
+    assert there(run.simulator, stream) == ["4", "5", "6"]
+    assert result.counts(stream) == {"updated": 3, "unchanged": 2, "skipped": 1}
+    report = json.loads(path.read_text(encoding="utf-8"))
+    for told in (report["records"], *report["streams"]):
+        assert (told["updated"], told["deleted"], told["deleted_by_version"]) == (3, 2, 3)
+
+
 def test_the_limit_is_one_for_records_and_versions(
     simulator: Simulator, run: Runner, ledger: dict[str, Any]
 ) -> None:
