@@ -52,6 +52,11 @@ class Copies:
         pages, page_bytes = (self._value(f"PRAGMA page_{each}") for each in ("count", "size"))
         return pages * page_bytes
 
+    @property
+    def live(self) -> int:
+        """How many objects are known as they were read."""
+        return self._value("SELECT COUNT(text) FROM objects")
+
     def put(self, resources: Sequence[Resource], reading: int) -> list[int]:
         """Keep objects, in place of older copies; the number of each.
 

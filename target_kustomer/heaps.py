@@ -6,17 +6,22 @@ import ctypes
 from contextlib import suppress
 
 _M_ARENA_MAX = -8
-"""glibc's number of that setting (malloc.h)."""
+_M_MMAP_THRESHOLD = -3
+"""glibc's numbers of these settings (malloc.h)."""
 
 _HEAPS = 2
+_LARGE_BYTES = 128 * 1024
+"""glibc's own threshold at the start, which it raises to as much as 32 MB as a run goes on."""
 
 
 def share_heaps() -> None:
     """Let all threads share two heaps; to be called before they are started.
 
     glibc gives each thread a heap of its own, up to eight for each core, and each keeps what it
-    once needed: a run that goes on for hours takes more and more. Nothing where the C library
-    has no such setting.
+    once needed: a run that goes on for hours takes more and more. What is large, as answers and
+    bodies are, goes back to the system instead. Nothing where the C library has no such settings.
     """
     with suppress(OSError, AttributeError, TypeError):
-        ctypes.CDLL(None).mallopt(_M_ARENA_MAX, _HEAPS)
+        mallopt = ctypes.CDLL(None).mallopt
+        mallopt(_M_ARENA_MAX, _HEAPS)
+        mallopt(_M_MMAP_THRESHOLD, _LARGE_BYTES)

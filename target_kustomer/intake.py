@@ -6,6 +6,8 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
+import msgspec
+
 from target_kustomer.models import Outcome, PreparedRecord, Skip, Verdict
 
 if TYPE_CHECKING:
@@ -39,8 +41,7 @@ class Preparer(Protocol):
         """Put it into the stream's batch."""
 
 
-@dataclass(frozen=True, slots=True)
-class Taken:
+class Taken(msgspec.Struct, frozen=True):
     """A record as it was read.
 
     Attributes:
@@ -94,6 +95,7 @@ class Intake:
         self._held: list[Taken | _State] = []
         self._held_since = 0.0
         self._sent: dict[Origin, str | None] = {}
+        self._began = clock.time()
 
     def take(self, taken: Taken) -> None:
         """A record was read."""
@@ -118,7 +120,7 @@ class Intake:
         """Let through all that is held."""
         held, self._held = self._held, []
         if held and self.ledger is not None:
-            _Passage(self.ledger, self._on_their_way(), held).let_through(
+            _Passage(self.ledger, self._on_their_way(), held, self._began).let_through(
                 self._passed, self._acknowledge, self.stale, self._sent
             )
             if len(self._sent) >= _MAX_SENT:
@@ -156,7 +158,11 @@ class _Passage:
     """
 
     def __init__(
-        self, ledger: Ledger, on_their_way: Iterable[Batch], held: list[Taken | _State]
+        self,
+        ledger: Ledger,
+        on_their_way: Iterable[Batch],
+        held: list[Taken | _State],
+        began: float,
     ) -> None:
         self._ledger = ledger
         self._held = held
@@ -171,7 +177,7 @@ class _Passage:
             if isinstance(each, Taken) and each.digest not in self._unchanged
         }
         self._ids = self._ids_of_prepared()
-        self._stale = self._find_stale()
+        self._stale = self._find_stale(began)
 
     def let_through(
         self,
@@ -236,8 +242,11 @@ class _Passage:
             if known
         }
 
-    def _find_stale(self) -> set[int]:
-        """Replayed rejects whose object was confirmed after they had been rejected."""
+    def _find_stale(self, began: float) -> set[int]:
+        """Replayed rejects whose object was confirmed after they had been rejected.
+
+        Not by this run: of several versions that it replays, the last one is to stay.
+        """
         rejected = {
             index: each.rejected_at
             for index, each in enumerate(self._held)
@@ -248,7 +257,7 @@ class _Passage:
             index
             for index, at in rejected.items()
             if (found := held.get(self._ids[index]))
-            and found.confirmed_at >= at + _REJECTED_AT_STEP_SECONDS
+            and at + _REJECTED_AT_STEP_SECONDS <= found.confirmed_at < began
         }
 
 

@@ -1,4 +1,8 @@
-"""What flows from the sinks to the settlement: frozen values without logic."""
+"""What flows from the sinks to the settlement: frozen values without logic.
+
+Of those that every record needs, also one that costs nothing else, ``msgspec`` makes the classes:
+it builds an object about twenty times faster than a frozen dataclass builds itself.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, Literal
+
+import msgspec
 
 JSON = Any
 """A JSON value as :mod:`json` reads it."""
@@ -151,8 +157,7 @@ class MatchKey:
     spelling: str = field(default="", compare=False)
 
 
-@dataclass(frozen=True, slots=True)
-class SourceRecord:
+class SourceRecord(msgspec.Struct, frozen=True):
     """Where a record came from, so that it can be put into the rejects file as it came in.
 
     Attributes:
@@ -203,8 +208,7 @@ class PreparedRecord:
     origin: Origin | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(msgspec.Struct, frozen=True):
     """The verdict on one source record.
 
     Attributes:

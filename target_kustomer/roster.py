@@ -177,6 +177,7 @@ class Listing(abc.ABC):
             page = self._page_of(current)
             with self._lock:
                 self._take(current, page, request)
+            self._recount()
         except (RefusedError, NotFoundError, UnreadableError) as error:
             self._give_up(str(error))
         except AccessError as error:
@@ -195,6 +196,10 @@ class Listing(abc.ABC):
     @abc.abstractmethod
     def _take(self, current: Pass, page: Page, request: int) -> None:
         """A page was read: keep what is on it."""
+
+    @abc.abstractmethod
+    def _recount(self) -> None:
+        """Find out, where a reading has ended, whether any are no more."""
 
     @abc.abstractmethod
     def _drop_copies(self) -> None:
@@ -227,7 +232,9 @@ class Roster(Listing):
     Customers are read by the time of their update, newest first, and then those that were updated
     meanwhile: each of these has moved to the front. Where one is deleted meanwhile, others move
     forward, and one may be missed: then fewer are seen than there were, and who is not among them
-    may be there all the same. Companies have no such order, and no count [API §2.2].
+    may be there all the same. Later only those updated since are read, and all are counted: where
+    there are fewer than were read, some were deleted or merged, and all are read anew. Companies
+    have no such order, and no count [API §2.2].
     """
 
     @override
@@ -235,6 +242,7 @@ class Roster(Listing):
         super()._forget()
         self._first: Pass | None = None
         self._all_seen = False
+        self._uncounted: Pass | None = None
 
     @property
     def knows_all(self) -> bool:
@@ -309,12 +317,28 @@ class Roster(Listing):
             self._check_passes()
             return
         self._passes = 0
+        if current.since and not self._first:
+            self._uncounted = current
+            return
         self._read_at = current.started_at
         self._whole = True
         if self._first:
             self._all_seen = self._first.saw_all
             self._first = None
         self._check_fresh()
+
+    @override
+    def _recount(self) -> None:
+        if self._uncounted is None:
+            return
+        there = self._kustomer.page_of(self._object_type, 1, None).total
+        with self._lock:
+            current, self._uncounted = self._uncounted, None
+            if current is None or there is None or there < self._copies.live:
+                self._forget()
+            else:
+                self._read_at = current.started_at
+                self._check_fresh()
 
 
 def times_of(current: Pass, page: Page, until: str = "") -> list[str]:

@@ -135,6 +135,7 @@ class Run:
             self.fail,
             self._progress.tick,
         )
+        self._settlement.interrupted = lambda: self.interrupted
         times = JobTimes()
         self._knowledge = parts.knowledge
         lost = LostAnswers(identities, times, settings.lost_answer_wait_seconds, self._clock)

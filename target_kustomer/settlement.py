@@ -55,6 +55,9 @@ _Event = BatchSettled | RecordsPassed | StateRead | Silence
 _TICK_SECONDS = 0.5
 """Between two ticks while nothing is to be settled."""
 
+_MOST_WAITING = 64
+"""Events; who brings more waits, so that a slow disk or reader of STATE holds back stdin."""
+
 
 class Settlement:
     """Settles events in the order in which they come; rejects go to disk before anything counts.
@@ -64,10 +67,11 @@ class Settlement:
         summary: Counts.
         checkpoints: Writes STATE.
         failed: Called once when settling fails; nothing is settled from then on.
+        tick: Called on the thread after each event, and while there are none.
 
     Attributes:
+        interrupted: Whether the run ends, so that nobody is to wait.
         on_settled: Who is told, in the settling thread, of verdicts that have been counted.
-        tick: Called on the thread after each event, and while there are none.
     """
 
     def __init__(
@@ -76,15 +80,17 @@ class Settlement:
         summary: Summary,
         checkpoints: Checkpoints,
         failed: Callable[[BaseException], None],
-        tick: Callable[[], None] = lambda: None,
+        tick: Callable[[], None],
     ) -> None:
         self._rejects = rejects
         self._summary = summary
         self._checkpoints = checkpoints
         self._failed = failed
+        self.interrupted: Callable[[], bool] = lambda: False
         self.on_settled: list[Callable[[BatchSettled | RecordsPassed], None]] = []
         self._tick = tick
         self._events: queue.SimpleQueue[_Event | None] = queue.SimpleQueue()
+        self._room = threading.Semaphore(_MOST_WAITING)
         self._thread = threading.Thread(target=self._run, name="settlement", daemon=True)
 
     def start(self) -> None:
@@ -94,15 +100,15 @@ class Settlement:
     def settle(self, batch: Batch, outcomes: Sequence[Outcome]) -> None:
         """A batch has its verdicts; from any thread."""
         told = (batch.ticket, batch.stream.name, tuple(outcomes), batch.left_behind)
-        self._events.put(BatchSettled(*told))
+        self._put(BatchSettled(*told))
 
     def passed(self, stream: str, outcomes: Sequence[Outcome]) -> None:
         """Records have their verdict already; from the reading thread."""
-        self._events.put(RecordsPassed(stream, tuple(outcomes)))
+        self._put(RecordsPassed(stream, tuple(outcomes)))
 
     def checkpoint(self, state: JSON, next_ticket: int) -> None:
         """A STATE was read; from the reading thread."""
-        self._events.put(StateRead(state, next_ticket))
+        self._put(StateRead(state, next_ticket))
 
     def close(self) -> None:
         """Nothing more will come: the thread ends when all that has come is settled."""
@@ -113,10 +119,17 @@ class Settlement:
         self._thread.join(timeout_seconds)
         return not self._thread.is_alive()
 
+    def _put(self, event: _Event) -> None:
+        while not self.interrupted():
+            if self._room.acquire(timeout=_TICK_SECONDS):
+                break
+        self._events.put(event)
+
     def _run(self) -> None:
         try:
             while (event := self._next()) is not None:
                 self._settle(event)
+                self._room.release()
                 self._tick()
         except BaseException as error:  # noqa: BLE001  nothing may be acknowledged after this
             self._failed(error)

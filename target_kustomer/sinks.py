@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import abc
-import copy
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from singer_sdk.sinks import RecordSink
@@ -39,11 +38,7 @@ _DELETED_AT = "_sdc_deleted_at"
 
 
 class UncheckedSink(RecordSink):
-    """A sink whose records the SDK does not look at.
-
-    Its validation, date parsing and key check would end the run for one bad record: it is given a
-    schema without properties and without keys.
-    """
+    """A sink whose records the SDK does not look at: its checks would end the run for a bad one."""
 
     def __init__(
         self,
@@ -52,9 +47,7 @@ class UncheckedSink(RecordSink):
         schema: dict[str, Any],
         key_properties: Sequence[str] | None,
     ) -> None:
-        open_schema = {"properties": {}, "additionalProperties": True}
-        super().__init__(target, stream_name, open_schema, None)
-        self.original_schema = copy.deepcopy(schema)
+        super().__init__(target, stream_name, schema, key_properties)
         self._source_keys = key_properties
         self._run = target.run
 
@@ -66,7 +59,7 @@ class UncheckedSink(RecordSink):
     @property
     @override
     def include_sdc_metadata_properties(self) -> bool:
-        """The columns of add_record_metadata are never sent, and a bad date could end the run."""
+        """The columns of add_record_metadata are never sent."""
         return False
 
     @override
@@ -88,10 +81,9 @@ class KustomerSink(UncheckedSink):
     ) -> None:
         super().__init__(target, stream_name, schema, key_properties)
         settings = self._run.settings.stream(stream_name)
-        properties = {**self.original_schema["properties"], **self.schema["properties"]}
         self._plan = compile_plan(
             self.stream_name,
-            {**self.original_schema, "properties": properties},
+            self.original_schema,
             self._source_keys or (),
             self.object_type,
             settings,
@@ -193,7 +185,8 @@ class CustomerSink(KustomerSink):
     def _claims(
         self, mapped: MappedRecord, keys: Sequence[MatchKey]
     ) -> tuple[list[Claim], list[Claim]]:
-        writes: list[Claim] = [("customer", key) for key in keys]
+        borne = known_keys("customer", mapped.id or "", mapped.attributes)
+        writes: list[Claim] = [("customer", key) for key in {*keys, *borne}]
         if mapped.link is None:
             return writes, []
         company: list[Claim] = [("company", key) for key in link_keys(mapped.link)]

@@ -109,6 +109,10 @@ class Updates(Listing):
         )
 
     @override
+    def _recount(self) -> None:
+        """Those who were updated tell nothing of the others."""
+
+    @override
     def _drop_copies(self) -> None:
         self._copies = Copies(self._object_type)
 

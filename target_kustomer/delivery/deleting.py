@@ -80,7 +80,7 @@ class Deleting:
 
     def claim(self, works: Sequence[Work]) -> list[Work]:
         """Those to delete now; what an earlier batch held until now is looked for again."""
-        held = self._delivery.flight.claim(work.id for work in works if work.id)
+        held = self._delivery.flight.claim((work.id for work in works if work.id), last=False)
         self._verdicts.again += [[work.identity] for work in works if work.id in held]
         return [work for work in works if work.id not in held]
 
@@ -145,8 +145,8 @@ class Deleting:
     def _certain(self, left_behind: Sequence[str], stream: str) -> list[str]:
         """Those of what is left behind that are there, and nobody else's."""
         identities, knowledge = self._services.identities, self._services.knowledge
-        identities.expect(self._object, len(left_behind), len(left_behind))
-        read = {each: identities.read(self._object, each) for each in left_behind}
+        kustomer = self._services.kustomer
+        read = {each: kustomer.read(self._object, each) for each in left_behind}
         there = {each: found for each, found in read.items() if found}
         shared = knowledge.shared(self._object, left_behind, list(there.values()))
         gone = [each for each in left_behind if each not in there]

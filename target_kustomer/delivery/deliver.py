@@ -119,7 +119,9 @@ class BatchDelivery:
             return self._delivery.met(Work(identity, known_id))
         if not self._must_look(identity):
             return Work(identity)
-        found = self._services.identities.find(self._object, keys, identity.external_id)
+        found = self._services.identities.find(
+            self._object, keys, identity.external_id, now=identity.is_delete
+        )
         if not identity.is_delete:
             self._trial.note_met(1, found is not None)
         if isinstance(found, Rejection):
@@ -233,7 +235,9 @@ def _linked(record: PreparedRecord, found: Mapping[CompanyLink, Linked]) -> Prep
     """The record with its company among the attributes: an id, or null where it unlinks."""
     link = record.mapped.link
     company_id = found.get(link) if link else None
-    if link is None or (company_id is None and any(link_parts(record))):
+    if link is None:
         return record
     attributes = {**record.mapped.attributes, "company": company_id}
+    if company_id is None and any(link_parts(record)):
+        del attributes["company"]  # what it was linked to before is no more
     return replace(record, mapped=replace(record.mapped, attributes=attributes))

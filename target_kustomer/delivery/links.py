@@ -39,7 +39,7 @@ class CompanyLinks:
         self._bearers: Recent[str] = Recent()
         self._rejected: Recent[MatchKey] = Recent()
         self._missed: Recent[int] = Recent()
-        self._told_by_ledger: Recent[str] = Recent()
+        self._unread: Recent[bool] = Recent()
         self.replayable = 0
         """Customers rejected for a company that has come since: a replay would link them."""
 
@@ -84,10 +84,16 @@ class CompanyLinks:
         """Whether a company is there no more, as far as that may be; it is forgotten then.
 
         Args:
-            company_id: The company, which the ledger may have told of.
+            company_id: The company, which was perhaps not read lately.
             kept: Whether it is the one that a customer had.
         """
-        if not company_id or not (self._told_by_ledger.pop(company_id) or kept):
+        if not company_id:
+            return False
+        if self._identities.is_gone(company_id):
+            return True
+        with self._lock:
+            unread = self._unread.get(company_id)
+        if not (unread or kept):
             return False
         try:
             there = self._identities.read("company", company_id)
@@ -113,7 +119,7 @@ class CompanyLinks:
             if company_id:
                 self._identities.remember("company", link_keys(link), company_id)
                 with self._lock:
-                    self._told_by_ledger.put(company_id, company_id)
+                    self._unread.put(True, company_id)  # noqa: FBT003
 
     def supply(
         self, links: Sequence[CompanyLink], missing: MissingCompany
@@ -146,6 +152,8 @@ class CompanyLinks:
 
     def _find(self, link: CompanyLink, *, now: bool = False) -> str | Rejection | None:
         if company_id := self._remembered(link):
+            with self._lock:
+                self._unread.put(True, company_id)  # noqa: FBT003
             return company_id
         found = self._identities.find("company", link_keys(link), link.external_id, now=now)
         if isinstance(found, Resource):

@@ -85,13 +85,17 @@ class Flight:
                     return
                 self._clock.sleep(0)
 
-    def claim(self, ids: Iterable[str]) -> set[str]:
-        """Claim Kustomer ids for an update; which of them an earlier flight held until now.
+    def claim(self, ids: Iterable[str], *, last: bool) -> set[str]:
+        """Claim Kustomer ids for a write; which of them an earlier flight held until now.
 
         Records may be one customer without sharing a key value in the stream (one matched by
         external id, one by e-mail). So an update waits until each earlier flight knows what it
         updates, and for those that update the same; what was read before may be old then. A flight
         that has landed is told of once: what is read afterwards is what it left.
+
+        Args:
+            ids: Those to be written.
+            last: Whether nothing else that was read before is claimed after this.
         """
         wanted = set(ids)
         self._ids |= wanted
@@ -101,7 +105,8 @@ class Flight:
             if shared:
                 flight.await_landing()
                 held |= shared
-        self._ahead = tuple(each for each in self._ahead if not each.has_landed)
+        if last:
+            self._ahead = tuple(each for each in self._ahead if not each.has_landed)
         return held
 
     @property

@@ -55,7 +55,7 @@ class Updating:
             wanted = self._unknown(works)
         self._services.identities.expect(self._object, len(works), wanted, first=False)
         known = [work for work in works if self._is_known(work)]
-        held = self._delivery.flight.claim(work.id for work in known if work.id)
+        held = self._delivery.flight.claim((work.id for work in known if work.id), last=True)
         again = [work for work in known if work.id in held]
         for work in again:
             work.current = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from ipaddress import IPv6Address
 from typing import TYPE_CHECKING
 from urllib.parse import quote, unquote, urlsplit
@@ -19,6 +20,12 @@ if TYPE_CHECKING:
 _LENIENT_EMAIL = re.compile(
     r"[^\s@<>()\[\],;:\"\\]+@[^\s@<>()\[\],;:\"\\.]+(?:\.[^\s@<>()\[\],;:\"\\.]+)+"
 )
+_PLAIN_LOCAL = re.compile(r"[a-z0-9_+-]+(?:\.[a-z0-9_+-]+)*")
+_MAX_PLAIN = 64
+"""Characters, of which a local part may have as many: a longer address is the library's to judge.
+
+Of plain addresses only the domain is asked for, which many customers share.
+"""
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 _WEB_ADDRESS = re.compile(
     r"(?P<scheme>https?)://(?P<user>[^\s/?#@]*@)?(?P<host>[^\s/?#@:\[\]]+|\[[0-9A-Fa-f:.]+\])"
@@ -39,13 +46,24 @@ def email_address(value: str) -> str:
 
     Kustomer's own check is a relaxed one [API §4].
     """
+    local, _, domain = value.partition("@")
+    if _PLAIN_LOCAL.fullmatch(local) and len(value) <= _MAX_PLAIN and (known := _plain(domain)):
+        return f"{local}@{known}"
     try:
         return validate_email(value, check_deliverability=False).normalized
     except EmailNotValidError as error:
         if not _LENIENT_EMAIL.fullmatch(value) or not value.isprintable():
             raise CoercionError(Reason.INVALID_FORMAT, "not an e-mail address") from error
-    local, _, domain = value.partition("@")
     return f"{local}@{domain.lower()}"
+
+
+@lru_cache(maxsize=1024)
+def _plain(domain: str) -> str | None:
+    """The normal form of a domain, None where an address at it needs a closer look."""
+    try:
+        return validate_email(f"a@{domain}", check_deliverability=False).domain
+    except EmailNotValidError:
+        return None
 
 
 def phone_number(value: str, notes: Notes) -> str:

@@ -78,8 +78,11 @@ def identity(items: Items, item: JSON) -> Hashable:
 
 
 def _first_of_each(values: Iterable[JSON], key: Callable[[JSON], Hashable]) -> list[JSON]:
+    given = list(values)
+    if len(given) == 1:  # as most are, and no key need be made
+        return given
     seen: dict[Hashable, JSON] = {}
-    for each in values:
+    for each in given:
         seen.setdefault(key(each), each)
     return list(seen.values())
 

@@ -35,7 +35,7 @@ def refuse_unknown(call: Call) -> Answer:
     raise ApiError(404, "notfound", "Not Found", detail=call.entry.path)
 
 
-_CALLS: list[tuple[str, str, str, str | None, Handler]] = [
+CALLS: list[tuple[str, str, str, str | None, Handler]] = [
     ("GET", "/v1/auth/tokens/current", "auth", None, read_token),
     ("POST", "/v1/customers/bulk", "bulk-submit", "customer.create", bulk.bulk_create("customer")),
     ("PUT", "/v1/customers/bulk", "bulk-submit", "customer.update", bulk.bulk_update("customer")),
@@ -79,7 +79,7 @@ def make_app(world: World) -> ASGIApp:
     """Returns the ASGI application that serves a world."""
     routes = [
         Route(path, _endpoint(world, kind, need, handler), methods=[method])
-        for method, path, kind, need, handler in _CALLS
+        for method, path, kind, need, handler in CALLS
     ]
     unknown = _endpoint(world, "unknown", None, refuse_unknown)
     routes.append(Route("/v1/{path:path}", unknown, methods=_METHODS))

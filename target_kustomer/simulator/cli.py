@@ -1,8 +1,9 @@
-"""The command line: `kustomer-simulator serve`, and `kustomer-simulator run -- COMMAND`."""
+"""The command line: `kustomer-simulator serve`, `show`, `run -- COMMAND` and `switches`."""
 
 from __future__ import annotations
 
 import dataclasses
+import http.client
 import inspect
 import json
 import os
@@ -13,7 +14,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 import click
 
-from target_kustomer.simulator.control import seed
+from target_kustomer.simulator.control import seed, state_of
 from target_kustomer.simulator.errors import ItemError
 from target_kustomer.simulator.report import report
 from target_kustomer.simulator.server import DEFAULT_API_KEY, Simulator
@@ -77,8 +78,24 @@ def run(
     """
     with _simulator(0, key, switches, seed_file) as simulator:
         code = _run_command(command, simulator)
-        click.echo(report(simulator.world), err=True)
+        click.echo(report(state_of(simulator.world)), err=True)
     raise SystemExit(code)
+
+
+@main.command()
+@click.option("--port", default=8080, show_default=True, help="TCP port at which it is served.")
+def show(port: int) -> None:
+    """Prints what the org of a simulator that is served holds."""
+    connection = http.client.HTTPConnection("127.0.0.1", port)
+    try:
+        connection.request("GET", "/simulator/state")
+        state = json.load(connection.getresponse())
+    except (OSError, http.client.HTTPException, ValueError) as error:
+        message = f"port {port}: no simulator answers ({error})"
+        raise click.ClickException(message) from error
+    finally:
+        connection.close()
+    click.echo(report(state))
 
 
 @main.command("switches")

@@ -44,7 +44,13 @@ JobKind = Literal[
     "stuck_job", "slow_job", "job_without_results", "job_unknown_yet", "item_missing_from_results"
 ]
 """Faults of the job that a bulk submit starts; a request may have one of these and one above. A
-submit that is refused, or that does not arrive, starts none."""
+submit that is refused, or that does not arrive, starts none.
+
+- `stuck_job`: it stays queued for ever. `slow_job`: it takes `seconds`.
+- `job_unknown_yet`: so many polls (`amount`) get a 404 before its id is known.
+- `job_without_results`: its batches bear no results. `item_missing_from_results`: they lack so many
+  (`amount`).
+"""
 
 FaultKind = AnswerKind | JobKind
 

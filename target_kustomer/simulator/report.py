@@ -8,32 +8,33 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from target_kustomer.simulator.objects import StoredObject
-    from target_kustomer.simulator.world import World
-
 _IDENTIFIERS = {"emails": "email", "phones": "phone"}
 _ALWAYS_SHOWN = {"name", "externalId", "externalIds", *_IDENTIFIERS}
 
 
-def report(world: World) -> str:
-    """Returns the companies and customers as tables, and the requests by kind."""
-    org = world.org
-    with org.lock:
-        companies, customers = org.companies, org.customers
-        names = {company.id: company.attributes["name"] for company in companies}
+def report(state: dict[str, Any]) -> str:
+    """Returns the companies and customers as tables, and the requests by kind.
+
+    Args:
+        state: What `control.state_of` returns.
+    """
+    companies, customers = (
+        [stored for stored in state[kind] if not stored["deleted"]]
+        for kind in ("companies", "customers")
+    )
+    names = {company["id"]: company["attributes"]["name"] for company in companies}
     lines = [
         *_table("companies", companies, {}),
         *_table("customers", customers, names),
-        f"requests: {world.log.cost} units of the budget",
-        *(
-            f"  {count} {kind or 'unanswered'}"
-            for kind, count in sorted(world.log.counts().items())
-        ),
+        f"requests: {state['cost']} units of the budget",
+        *(f"  {count} {kind or 'unanswered'}" for kind, count in sorted(state["requests"].items())),
     ]
     return "\n".join(lines)
 
 
-def _table(title: str, objects: list[StoredObject], company_names: dict[str, Any]) -> Iterator[str]:
+def _table(
+    title: str, objects: list[dict[str, Any]], company_names: dict[str, Any]
+) -> Iterator[str]:
     yield f"{title}: {len(objects)}"
     rows = [_row(stored, company_names) for stored in objects]
     columns = list(dict.fromkeys(column for row in rows for column in row))
@@ -44,8 +45,8 @@ def _table(title: str, objects: list[StoredObject], company_names: dict[str, Any
         yield "  " + "  ".join(padded).rstrip()
 
 
-def _row(stored: StoredObject, company_names: dict[str, Any]) -> dict[str, str]:
-    attributes = stored.attributes
+def _row(stored: dict[str, Any], company_names: dict[str, Any]) -> dict[str, str]:
+    attributes = stored["attributes"]
     row = {
         "externalId": _text(attributes.get("externalId", "")),
         "name": _text(attributes.get("name", "")),
@@ -53,12 +54,12 @@ def _row(stored: StoredObject, company_names: dict[str, Any]) -> dict[str, str]:
     for name, member in _IDENTIFIERS.items():
         if attributes.get(name):
             row[name] = " ".join(item[member] for item in attributes[name])
-    if stored.company is not None:
-        row["company"] = company_names.get(stored.company, stored.company)
+    if stored["company"] is not None:
+        row["company"] = company_names.get(stored["company"], stored["company"])
     rest = {key: value for key, value in attributes.items() if key not in _ALWAYS_SHOWN}
     row |= {name: _text(value) for name, value in rest.pop("custom", {}).items()}
     row |= {name: _text(value) for name, value in rest.items()}
-    return row | {"created": str(stored.creates), "updated": str(stored.updates)}
+    return row | {"created": str(stored["creates"]), "updated": str(stored["updates"])}
 
 
 def _text(value: object) -> str:

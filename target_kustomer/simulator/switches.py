@@ -17,7 +17,8 @@ class Switches:
     Attributes:
         region: Pod that handles the requests; a key bound to another one gets a 401 [API §1].
         wrong_region_status: Status for a key of another region [API §1], unknown.
-        error_shape: Error bodies: `jsonapi` (shape 2), `plain` (shape 1), `short` (3) [API §8].
+        error_shape: What an error bears: `jsonapi` status, source, code, title and detail, `plain`
+            code, message and meta, `short` status, title and detail [API §8].
         rate_limit: Units an org may spend in a window [API §7].
         rate_window_seconds: Length of that window [API §7].
         rate_limit_reset: Whether a 429 bears `x-ratelimit-reset` (epoch seconds) [API §7].

@@ -495,7 +495,9 @@ def test_the_next_run_mends_what_a_kill_has_cut(
         wholes.append(path.read_bytes())
     torn = path.with_name("torn.har")
     for before, after in pairwise(wholes):
-        [first, *_] = (n for n, (old, new) in enumerate(zip(before, after)) if old != new)
+        [first, *_] = (
+            n for n, (old, new) in enumerate(zip(before, after, strict=False)) if old != new
+        )
         for written in range(first, len(after)):
             torn.write_bytes(after[:written] + before[written:])
             next_run(torn, limited, clock)

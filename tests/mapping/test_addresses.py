@@ -3,6 +3,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from email_validator import EmailNotValidError, validate_email
+from hypothesis import given
+from hypothesis import strategies as st
 
 from target_kustomer.mapping.addresses import (
     domain_name,
@@ -41,6 +44,38 @@ def assert_refused(read: Callable[[str], object], value: str) -> None:
 )
 def test_email_addresses_get_their_normal_form(value: str, sent: str) -> None:
     assert email_address(value) == sent
+
+
+LOCALS = st.text("aAzZ09._+-'\"!é @", max_size=8) | st.sampled_from(["INFO", "a" * 64, "a" * 65])
+DOMAINS = st.sampled_from(
+    [
+        "Example.com",
+        "bücher.de",
+        "a.test",
+        "ada",
+        "x..com",
+        "-x.com",
+        "[1.2.3.4]",
+        "b@x.com",
+        "d" * 64,
+    ]
+)
+
+
+@given(local=LOCALS, domain=DOMAINS)
+def test_an_address_that_the_library_takes_is_as_the_library_has_it(
+    local: str, domain: str
+) -> None:
+    value = f"{local}@{domain}"
+    try:
+        known = validate_email(value, check_deliverability=False).normalized
+    except EmailNotValidError:
+        known = None
+    try:
+        sent = email_address(value)
+    except CoercionError:
+        sent = None
+    assert sent == known or (known is None and sent == f"{local}@{domain.lower()}")
 
 
 @pytest.mark.parametrize(

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "first-hour.md"
-VARYING = re.compile(r"poll of a bulk job|in all|Setting up|installed")
-SCRIPT = runpy.run_path(str(ROOT / "scripts" / "readme.py"))
+VARYING = re.compile(r"poll of a bulk job|in all")
+SCRIPT = runpy.run_path(str(ROOT / "scripts" / "blocks.py"))
 
 
 def printed(*arguments: str) -> list[str]:
@@ -32,7 +32,7 @@ def shown(block: str) -> list[str]:
 
 
 def lasting(lines: list[str]) -> list[str]:
-    """The lines that depend neither on how long a job took nor on what had to be set up."""
+    """The lines that do not depend on how long a job took."""
     return [each for each in lines if not VARYING.match(each)]
 
 

@@ -174,3 +174,34 @@ def test_serve_tells_of_a_taken_port(served: tuple[subprocess.Popen[str], str]) 
 
     assert done.returncode == 1
     assert done.stderr.startswith(f"Error: port {port}: ")
+
+
+def test_show_tells_what_a_served_org_holds(served: tuple[subprocess.Popen[str], str]) -> None:
+    _, url = served
+    headers = {"Authorization": "Bearer abc"}
+    httpx.post(f"{url}/v1/customers", headers=headers, json={"name": "Ada", "externalId": "1"})
+
+    done = _run("show", f"--port={url.rpartition(':')[2]}")
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.splitlines() == [
+        "companies: 0",
+        "customers: 1",
+        "  externalId  name  created  updated",
+        "  1           Ada   1        0",
+        "requests: 1 units of the budget",
+        "  1 customer.create",
+    ]
+
+
+def test_show_tells_where_there_is_no_simulator(
+    served: tuple[subprocess.Popen[str], str],
+) -> None:
+    process, url = served
+    process.kill()
+    process.wait()
+
+    done = _run("show", f"--port={url.rpartition(':')[2]}")
+
+    assert done.returncode == 1
+    assert "no simulator answers" in done.stderr

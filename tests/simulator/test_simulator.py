@@ -11,6 +11,7 @@ import pytest
 
 import target_kustomer.simulator
 from target_kustomer.simulator import ItemError, Simulator, Switches
+from target_kustomer.simulator.control import state_of
 from target_kustomer.simulator.report import report
 
 if TYPE_CHECKING:
@@ -226,7 +227,7 @@ def test_the_report_shows_what_the_org_holds(kustomer: Any) -> None:
     )
     kustomer.post("/v1/customers", json={"externalId": "2"})
 
-    assert report(kustomer.simulator.world).splitlines() == [
+    assert report(state_of(kustomer.simulator.world)).splitlines() == [
         "companies: 1",
         "  externalId  name  created  updated",
         "  9           Acme  0        0",

@@ -342,26 +342,6 @@ def test_what_the_ledger_knows_is_in_the_plan_too(run: Runner, tmp_path: Path) -
     assert all(each["id"] for each in planned.lines)
 
 
-def test_the_page_shows_what_the_example_prints(
-    cli: Callable[..., CliResult], simulator: Simulator
-) -> None:
-    page = (ROOT / "README.md").read_text(encoding="utf-8")
-    shown = page.split("<!-- plan output -->\n```\n")[1].split("```\n<!-- /plan output -->")[0]
-    done = cli(
-        "--plan",
-        "--config=ENV",
-        "--config",
-        ROOT / "examples" / "config.json",
-        stdin=(ROOT / "examples" / "companies-and-customers.singer").read_bytes(),
-        env={
-            "TARGET_KUSTOMER_API_URL": simulator.url,
-            "TARGET_KUSTOMER_API_KEY": simulator.api_key,
-        },
-    )
-    assert done.exit_code == 3
-    assert done.stdout == shown
-
-
 # Requests
 
 
