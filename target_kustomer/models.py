@@ -226,6 +226,19 @@ class Outcome(msgspec.Struct, frozen=True):
 
 
 @dataclass(frozen=True, slots=True)
+class LeftBehind:
+    """What became of objects that a version of a table leaves behind; no record stands for them.
+
+    Attributes:
+        deleted: How many were deleted.
+        rejected: How many were not, by reason.
+    """
+
+    deleted: int = 0
+    rejected: Mapping[Reason, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class Notice:
     """What a run shows to the others that share its ledger.
 

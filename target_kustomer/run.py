@@ -465,11 +465,19 @@ class Run:
             logger.info(line)
 
     def _too_many_rejects(self) -> RejectsError | None:
-        limit = self.settings.max_rejected_records
-        if limit < 0 or self._summary.rejected <= limit:
+        limit, records = self.settings.max_rejected_records, self._summary.rejected
+        objects = self._summary.left_behind.total()
+        if limit < 0 or records + objects <= limit:
             return None
+        if not records:
+            msg = (
+                f"{objects} deletes of new versions rejected (max_rejected_records={limit}): all "
+                "records are loaded; the log says why"
+            )
+            return RejectsError(msg)
+        also = f", and {objects} deletes of new versions" if objects else ""
         msg = (
-            f"{self._summary.rejected} records rejected (max_rejected_records={limit}): all "
+            f"{records} records rejected{also} (max_rejected_records={limit}): all "
             f"others are loaded; mend what {self._rejects.path} says and replay it: "
             f"cat {self._rejects.path} | target-kustomer --config ..."
         )

@@ -14,14 +14,14 @@ if TYPE_CHECKING:
 
     from target_kustomer.checkpoints import Checkpoints
     from target_kustomer.delivery.batches import Batch
-    from target_kustomer.models import JSON, Outcome
+    from target_kustomer.models import JSON, LeftBehind, Outcome
     from target_kustomer.rejects import RejectsFile
     from target_kustomer.summary import Summary
 
 
 @dataclass(frozen=True, slots=True)
 class BatchSettled:
-    """Every record of a batch has its verdict.
+    """Every record of a batch has its verdict, and what a version left behind.
 
     Attributes:
         decided: How many had it before they came to delivery.
@@ -31,6 +31,7 @@ class BatchSettled:
     stream: str
     outcomes: tuple[Outcome, ...]
     decided: int
+    left_behind: LeftBehind | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,8 +104,9 @@ class Settlement:
 
     def settle(self, batch: Batch, outcomes: Sequence[Outcome]) -> None:
         """A batch has its verdicts; from any thread."""
-        decided = len(batch.decided)
-        self._put(BatchSettled(batch.ticket, batch.stream.name, tuple(outcomes), decided))
+        decided, left = len(batch.decided), batch.left_behind
+        told = (batch.ticket, batch.stream.name, tuple(outcomes), decided, left)
+        self._put(BatchSettled(*told))
 
     def passed(self, stream: str, outcomes: Sequence[Outcome]) -> None:
         """Records have their verdict already; from the reading thread."""
@@ -158,6 +160,8 @@ class Settlement:
         if rejected:
             self._rejects.write(rejected)
         self._summary.count(event.stream, event.outcomes)
+        if event.left_behind:
+            self._summary.count_left_behind(event.stream, event.left_behind)
         self._tell(event)
         first_line = min((each.source.line_number for each in event.outcomes), default=0)
         self._checkpoints.confirm(event.ticket, first_line)

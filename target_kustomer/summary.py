@@ -11,7 +11,7 @@ from target_kustomer.models import Reason, Verdict
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from target_kustomer.models import MappedRecord, Outcome
+    from target_kustomer.models import LeftBehind, MappedRecord, Outcome
 
 logger = logging.getLogger(__name__)
 
@@ -23,6 +23,8 @@ class Summary:
         self._verdicts: dict[str, Counter[Verdict]] = defaultdict(Counter)
         self._reasons: Counter[Reason] = Counter()
         self._deleted: Counter[str] = Counter()
+        self.left_behind: Counter[tuple[str, Reason]] = Counter()
+        """What versions leave behind and could not be deleted, by stream and reason."""
 
     def count(self, stream: str, outcomes: Iterable[Outcome]) -> None:
         """Count verdicts."""
@@ -31,6 +33,11 @@ class Summary:
             self._deleted[stream] += outcome.deleted
             if outcome.rejection:
                 self._reasons[outcome.rejection.reason] += 1
+
+    def count_left_behind(self, stream: str, left_behind: LeftBehind) -> None:
+        """Count what no record stands for."""
+        for reason, count in left_behind.rejected.items():
+            self.left_behind[stream, reason] += count
 
     def settled(self, stream: str) -> int:
         """Records of the stream that have a verdict."""
@@ -50,10 +57,12 @@ class Summary:
         return [(reason.value, count) for reason, count in self._reasons.most_common()]
 
     def say_deleted(self) -> None:
-        """Log how many records deleted something; they count as updated."""
+        """Log how many records deleted something, which count as updated, and what had to stay."""
         for stream, count in self._deleted.items():
             if count:
                 logger.info("deleted stream=%s records=%d", stream, count)
+        for (stream, reason), count in self.left_behind.items():
+            logger.warning("rejected reason=%s stream=%s objects=%d", reason.value, stream, count)
 
     def lines(self, streams: Sequence[str], read: Counter[str]) -> list[str]:
         """One line for each stream, in the form that design 1.8 fixes."""

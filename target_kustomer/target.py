@@ -168,11 +168,14 @@ class TargetKustomer(Target):
                 record = stream_map.transform(message_dict["record"].copy())
             except Exception as error:  # noqa: BLE001  what the mapper did not do is raised again
                 raise _map_error(error) or error from None
-            if record is not None:
-                sink = self.get_sink(stream_map.stream_alias)
-                sink.tally_record_read()
-                sink.process_record(record, {})
-                sink.record_counter_metric.increment()
+            alias = stream_map.stream_alias
+            if record is None:
+                self.run.versions.note_filtered(alias, message_dict.get("version"))
+                continue
+            sink = self.get_sink(alias)
+            sink.tally_record_read()
+            sink.process_record(record, {})
+            sink.record_counter_metric.increment()
         if self.run.arrived == before:
             self.run.filtered[name] += 1
 

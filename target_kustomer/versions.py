@@ -22,11 +22,14 @@ _END = 1 << 62
 
 
 class Versions:
-    """Follows the rows of all streams, where any of them deletes and there is a ledger.
+    """Follows the rows of all streams where there is a ledger, and any of them deletes.
+
+    So does a run that deletes nothing, where another one on its ledger has followed some: what its
+    streams send is not left behind.
 
     Args:
         intake: Where records wait; it knows the ledger.
-        deletes: Whether any stream deletes.
+        deletes: Whether any stream of this run deletes.
         hand_over: Hands over all records that have come.
         submit: Hands over a batch.
         open_ticket: A new ticket of the checkpoints.
@@ -42,25 +45,39 @@ class Versions:
         deletes: bool,
     ) -> None:
         self._intake = intake
-        self._deletes = deletes
+        self._follows = deletes
         self._hand_over = hand_over
         self._submit = submit
         self._open_ticket = open_ticket
         self._latest: dict[str, int | None] = {}
+        self._sources: dict[str, str] = {}
+        self._filtered: dict[str, set[int]] = {}
+        self._told_filtered: set[str] = set()
         self._has_warned = False
 
     def begin(self, stream: Stream, plan: Plan) -> None:
-        """A SCHEMA came: what this run does not follow is not known after it."""
+        """A SCHEMA came."""
         ledger = self._intake.ledger
-        if ledger is not None and not self._deletes:
-            ledger.sources.forget(ledger.digests.stream(stream.name, plan.row_columns))
+        if ledger is None:
+            return
+        self._sources[stream.name] = ledger.digests.stream(stream.name, plan.row_columns)
+        self._follows = self._follows or ledger.sources.are_followed()
+
+    def note_filtered(self, stream: str, version: object) -> None:
+        """Stream maps let a record not through: its row may be any, and is not known after it."""
+        ledger, seen = self._intake.ledger, self._filtered.setdefault(stream, set())
+        if not _is_version(version) or version in seen:
+            return
+        seen.add(version)
+        if ledger is not None and stream in self._sources:
+            ledger.sources.forget(self._sources[stream])
 
     def origin(
         self, stream: Stream, plan: Plan, record: Mapping[str, Any], version: object
     ) -> Origin | None:
         """The row that a record is, where rows are followed."""
         ledger = self._intake.ledger
-        if ledger is None or not self._deletes:
+        if ledger is None or not self._follows:
             return None
         known = version if _is_version(version) else None
         self._latest[stream.name] = known
@@ -84,6 +101,12 @@ class Versions:
                 "ACTIVATE_VERSION deletes nothing, no record of its version came before stream=%s",
                 stream.name,
             )
+            return
+        if version in self._filtered.get(stream.name, ()):
+            if stream.name not in self._told_filtered:
+                what = "ACTIVATE_VERSION deletes nothing: stream maps have filtered records of it"
+                logger.warning("%s stream=%s", what, stream.name)
+            self._told_filtered.add(stream.name)
             return
         self._hand_over()
         source = ledger.digests.stream(stream.name, plan.row_columns)

@@ -10,7 +10,7 @@ from target_kustomer.exceptions import ConfigurationError
 from target_kustomer.models import MatchKey
 
 if TYPE_CHECKING:
-    from target_kustomer.models import MatchKind, ObjectType, Outcome, PreparedRecord
+    from target_kustomer.models import LeftBehind, MatchKind, ObjectType, Outcome, PreparedRecord
     from target_kustomer.settings import StreamSettings
 
 Claim = tuple["ObjectType", MatchKey]
@@ -128,6 +128,7 @@ class Batch:
         deletes: Whether one of its records deletes.
         obscure: Whether it is not known of one of its records whose it is, or one deletes.
         activation: The version of its stream that has been sent whole; it has no records then.
+        left_behind: What became of what that version left behind.
         opened_at: When its first record came, in the clock's monotonic seconds.
     """
 
@@ -143,6 +144,7 @@ class Batch:
     obscure: bool = False
     deletes: bool = False
     activation: Activation | None = None
+    left_behind: LeftBehind | None = None
 
     def __len__(self) -> int:
         return len(self.records) + len(self.decided)

@@ -4,22 +4,29 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from target_kustomer.delivery.results import ItemResult, ItemState
 from target_kustomer.delivery.verdicts import refusal, unconfirmed
-from target_kustomer.mapping.keys import known_keys
-from target_kustomer.models import Reason, Rejection, Skip, Verdict
+from target_kustomer.mapping.keys import external_ids, is_merged, known_keys
+from target_kustomer.models import LeftBehind, Reason, Rejection, Skip, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from target_kustomer.delivery.batches import Activation
+    from target_kustomer.delivery.waves import Identity
     from target_kustomer.delivery.work import Delivery, Work
+    from target_kustomer.kustomer.endpoints import Resource
     from target_kustomer.models import MatchKey
 
 logger = logging.getLogger(__name__)
+
+
+_MAX_NAMED = 10
+"""Ids in one line of the log."""
 
 
 class DeleteLimit:
@@ -77,6 +84,18 @@ class Deleting:
         self._verdicts.again += [[work.identity] for work in works if work.id in held]
         return [work for work in works if work.id not in held]
 
+    def conflict(self, identity: Identity, found: Resource) -> Rejection | None:
+        """Why a customer is not deleted who may be another one's too, merged in Kustomer."""
+        if self._object != "customer":
+            return None
+        record = identity.records[0].mapped
+        own = external_ids(known_keys(self._object, "", record.attributes))
+        borne = external_ids(known_keys(self._object, found.id, found.attributes))
+        if not is_merged(borne, own & borne, is_known=bool(own)):
+            return None
+        detail = "the customer bears external ids that the record has not: look who else it is"
+        return Rejection(Reason.MATCH_CONFLICT, "externalId", detail=detail)
+
     def delete(self, works: Sequence[Work]) -> None:
         """Delete, as far as the limit allows; each work gets its verdict."""
         allowed = [work for work in works if self._is_allowed(work)]
@@ -96,10 +115,13 @@ class Deleting:
                     work.identity, unconfirmed() if fate.is_ours else refusal(fate.result)
                 )
 
-    def delete_left_behind(self, activation: Activation) -> None:
+    def delete_left_behind(self, activation: Activation) -> LeftBehind:
         """Delete what no row feeds any more since an older version; all of it, or nothing."""
         limit, name = self._services.delete_limit, activation.stream
         count, ids = self._services.knowledge.left_behind(activation, limit.most)
+        if ids:
+            ids = self._certain(ids, name)
+            count = len(ids)
         if count and not (ids and limit.take(count)):
             logger.warning(
                 "ACTIVATE_VERSION leaves more behind than max_deleted_records (%d) still allows: "
@@ -109,13 +131,37 @@ class Deleting:
                 name,
                 count,
             )
-            return
+            return LeftBehind(rejected={Reason.DELETE_LIMIT: count})
         fates = self._send(ids)
         deleted = sum(fate.is_gone and fate.is_ours for fate in fates)
         if deleted:
             logger.info("deleted reason=version stream=%s objects=%d", name, deleted)
-        if left := sum(not fate.is_gone for fate in fates):
-            logger.warning("not deleted, refused reason=version stream=%s objects=%d", name, left)
+        if left := [fate for fate in fates if not fate.is_gone]:
+            what = "not deleted, refused reason=version stream=%s objects=%d"
+            logger.warning(what, name, len(left))
+        reasons = (Reason.UNCONFIRMED if fate.is_ours else Reason.REFUSED for fate in left)
+        return LeftBehind(deleted, Counter(reasons))
+
+    def _certain(self, left_behind: Sequence[str], stream: str) -> list[str]:
+        """Those of what is left behind that are there, and nobody else's."""
+        identities, knowledge = self._services.identities, self._services.knowledge
+        kustomer = self._services.kustomer
+        read = {each: kustomer.read(self._object, each) for each in left_behind}
+        there = {each: found for each, found in read.items() if found}
+        shared = knowledge.shared(self._object, left_behind, list(there.values()))
+        gone = [each for each in left_behind if each not in there]
+        for each in gone:
+            identities.note_gone(each)
+        knowledge.forget_gone(self._object, gone, done=True)
+        if shared:
+            logger.warning(
+                "not deleted, since they may be another row's too: they bear its keys, or external "
+                "ids that no row has sent (merged in Kustomer?) stream=%s objects=%d ids=%s",
+                stream,
+                len(shared),
+                ",".join(sorted(shared)[:_MAX_NAMED]),
+            )
+        return [each for each in there if each not in shared]
 
     def _is_allowed(self, work: Work) -> bool:
         limit = self._services.delete_limit

@@ -48,7 +48,7 @@ class BatchDelivery:
         """
         batch = self._delivery.flight.batch
         if batch.activation:
-            self._deleting.delete_left_behind(batch.activation)
+            batch.left_behind = self._deleting.delete_left_behind(batch.activation)
             return []
         waves = deque(self._services.knowledge.waves(batch.stream, batch.records))
         while waves:
@@ -129,6 +129,9 @@ class BatchDelivery:
             return None
         if found is None:
             return self._not_met(identity)
+        if identity.is_delete and (conflict := self._deleting.conflict(identity, found)):
+            self._verdicts.refuse(identity, conflict)
+            return None
         return self._delivery.met(Work(identity, found.id, sought=True, current=found))
 
     def _must_look(self, identity: Identity) -> bool:

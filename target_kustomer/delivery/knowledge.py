@@ -9,12 +9,18 @@ from target_kustomer.delivery.verdicts import link_parts
 from target_kustomer.delivery.waves import split_into_waves
 from target_kustomer.ledger.digests import Digest, kept_names, list_name
 from target_kustomer.ledger.ledger import Confirmation, Held, Sighting
-from target_kustomer.mapping.keys import KEY_ATTRIBUTES, first_keys, known_keys
+from target_kustomer.mapping.keys import (
+    KEY_ATTRIBUTES,
+    external_ids,
+    first_keys,
+    is_merged,
+    known_keys,
+)
 from target_kustomer.mapping.merging import as_sent, remaining
 from target_kustomer.mapping.targets import list_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from target_kustomer.delivery.batches import Activation, Stream
     from target_kustomer.delivery.waves import Identity
@@ -30,6 +36,9 @@ if TYPE_CHECKING:
         PreparedRecord,
     )
     from target_kustomer.settings import Lists, StreamSettings
+
+_TELLING_KINDS = {"externalId", "email", "phone"}
+"""Keys of which no two objects have the same: who bears another's is it too."""
 
 
 class Knowledge:
@@ -185,6 +194,39 @@ class Knowledge:
             return 0, ()
         return self.ledger.sources.left_behind(activation.source, activation.version, most)
 
+    def shared(
+        self, object_type: ObjectType, left_behind: Collection[str], there: Sequence[Resource]
+    ) -> list[str]:
+        """Of what a version leaves behind, what may be somebody's who is still sent; by its ids.
+
+        It bears what means another object, or external ids that nobody has sent: one may have been
+        merged into the other in Kustomer. Of whom no external id is known may bear one.
+
+        Args:
+            object_type: What they are.
+            left_behind: The ids of all that is left behind.
+            there: Those that Kustomer holds.
+        """
+        if self.ledger is None:
+            return []
+        borne = {each.id: known_keys(object_type, each.id, each.attributes) for each in there}
+        meant = self.ledger.meant(
+            object_type,
+            (key for keys in borne.values() for key in keys if key.kind in _TELLING_KINDS),
+        )
+        held = self.ledger.held(borne)
+
+        def is_shared(kustomer_id: str) -> bool:
+            known = held.get(kustomer_id, Held()).digests
+            further = external_ids(borne[kustomer_id])
+            own = {key for key in further if key in meant or self._sent_as(kustomer_id, key, known)}
+            others = {meant[key] for key in borne[kustomer_id] if key in meant}
+            return not others.issubset(left_behind) or is_merged(
+                further, own, is_known="externalId" in known
+            )
+
+        return [each for each in borne if is_shared(each)]
+
     # What Kustomer lists, as :class:`~target_kustomer.updates.Memory` has it
 
     @property
@@ -210,6 +252,20 @@ class Knowledge:
         """All updates until this moment have been taken in."""
         if self.ledger is not None:
             self.ledger.note_read(object_type, until)
+
+    def _sent_as(self, kustomer_id: str, key: MatchKey, known: Mapping[str, Digest]) -> bool:
+        """Whether an external id is among what a source has sent of an object."""
+        if self.ledger is None:
+            return False
+        digests, further = self.ledger.digests, "externalIds"
+        item = digests.item("customer", kustomer_id, further, {"externalId": key.value})
+        return digests.value(kustomer_id, "externalId", key.value) == known.get(
+            "externalId", Digest("")
+        ).value or any(
+            item in each.items
+            for name, each in known.items()
+            if name.startswith(list_name(further, ""))
+        )
 
     def _bears_key(self, stream: Stream, work: Work) -> bool:
         """Whether the object, when it was seen, bore the first of the record's keys."""

@@ -56,11 +56,7 @@ def all_completed(batches: Batches) -> bool:
 
 def accounted(batches: Batches) -> int:
     """How many items the batches have counted or told of."""
-    counted = sum(
-        int(attributes.get(count) or 0)
-        for attributes in map(_attributes, batches)
-        for count in ("successCount", "failureCount")
-    )
+    counted = _count(batches, "successCount") + _count(batches, "failureCount")
     return max(counted, len(_results(batches)))
 
 
@@ -83,10 +79,16 @@ def read_results(batches: Batches, refs: Sequence[str], *, after_lost: bool) -> 
 
 
 def read_deleted(batches: Batches, ids: Sequence[str], *, after_lost: bool) -> list[ItemResult]:
-    """The same of a delete, whose items have no reference but their ids [API §2.3]."""
+    """The same of a delete, whose items have no reference but their ids [API §2.3].
+
+    Those that are not told are refused only where as many are told as the job counts successes.
+    """
     told = {each for batch in batches for each in _attributes(batch).get("objectIds") or ()}
-    failed = any(_attributes(batch).get("failureCount") for batch in batches)
-    untold = ItemResult(ItemState.REFUSED if failed else ItemState.UNKNOWN, after_lost=after_lost)
+    successes, failures = _count(batches, "successCount"), _count(batches, "failureCount")
+    are_told = len(told.intersection(ids)) == successes and successes + failures == len(ids)
+    untold = ItemResult(
+        ItemState.REFUSED if are_told and failures else ItemState.UNKNOWN, after_lost=after_lost
+    )
     all_done = _all_succeeded(batches, len(ids))
     return [ItemResult(ItemState.DONE) if all_done or each in told else untold for each in ids]
 
@@ -111,6 +113,10 @@ def _all_succeeded(batches: Batches, sent: int) -> bool:
     return all(failures == 0 for _, failures in counts) and (
         sum(successes or 0 for successes, _ in counts) == sent
     )
+
+
+def _count(batches: Batches, name: str) -> int:
+    return sum(int(_attributes(batch).get(name) or 0) for batch in batches)
 
 
 def _results(batches: Batches) -> list[Mapping[str, Any]]:

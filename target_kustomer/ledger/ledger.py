@@ -190,6 +190,16 @@ class Ledger:
         ]
         return [next(iter(each)) if len(each) == 1 else None for each in found]
 
+    def meant(self, object_type: ObjectType, keys: Iterable[MatchKey]) -> dict[MatchKey, str]:
+        """Whom each of these keys has meant last, as far as it is known."""
+        sought = {self.digests.identity(object_type, key): key for key in keys}
+        known = self._select(
+            sa.select(identities.c.identity, identities.c.kustomer_id),
+            identities.c.identity,
+            list(sought),
+        )
+        return {sought[row.identity]: row.kustomer_id for row in known}
+
     def held(self, ids: Iterable[str]) -> dict[str, Held]:
         """What is known of objects; those in doubt, as far as it is certain."""
         since = self._clock.time() - self._fresh_seconds

@@ -76,8 +76,15 @@ class Sources:
         )
         return found[-1]
 
+    def are_followed(self) -> bool:
+        """Whether any rows are."""
+        found: list[bool] = []
+        some = sa.select(sources.c.row).where(self._own).limit(1)
+        self._transact(lambda connection: found.append(bool(connection.execute(some).first())))
+        return found[-1]
+
     def forget(self, stream: str) -> None:
-        """What is not followed in a run is not known after it."""
+        """The rows of a stream are not known any more."""
         of_stream = (self._own, sources.c.stream == stream)
 
         def forget(connection: sa.Connection) -> None:

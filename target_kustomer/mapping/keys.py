@@ -11,7 +11,7 @@ from target_kustomer.mapping.instants import instant
 from target_kustomer.models import MatchKey
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from target_kustomer.models import JSON, Attributes, MappedRecord, MatchKind, ObjectType
 
@@ -90,6 +90,22 @@ def known_keys(
     return frozenset(
         key for kind in MATCH_KINDS[object_type] for key in _keys(kind, kustomer_id, attributes)
     )
+
+
+def external_ids(keys: Iterable[MatchKey]) -> set[MatchKey]:
+    """The external ids among keys."""
+    return {key for key in keys if key.kind == "externalId"}
+
+
+def is_merged(borne: set[MatchKey], own: set[MatchKey], *, is_known: bool) -> bool:
+    """Whether who bears these external ids may be two that were merged in Kustomer.
+
+    Args:
+        borne: The external ids that it bears.
+        own: Those of them that its source has.
+        is_known: Whether its source has any: of whom it has none may bear one of somebody else's.
+    """
+    return len(borne - own) > (0 if is_known or own else 1)
 
 
 def _keys(kind: MatchKind, kustomer_id: str | None, attributes: Attributes) -> Iterator[MatchKey]:

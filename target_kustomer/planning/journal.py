@@ -13,7 +13,14 @@ from target_kustomer.rejects import shown_detail
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Sequence
 
-    from target_kustomer.models import JSON, MatchKey, Outcome, PreparedRecord, SourceRecord
+    from target_kustomer.models import (
+        JSON,
+        LeftBehind,
+        MatchKey,
+        Outcome,
+        PreparedRecord,
+        SourceRecord,
+    )
     from target_kustomer.planning.writes import Changes
 
 ACTIONS = ("create", "update", "delete", "unchanged", "skip", "reject")
@@ -58,6 +65,7 @@ class Tally:
         updated: How many updates change it.
         idle: Updates that change nothing.
         left_behind: Objects that no record deletes, but a new version of their table, by stream.
+        kept: Those of them that may not be deleted, by stream and reason.
     """
 
     actions: dict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
@@ -67,6 +75,7 @@ class Tally:
     updated: Counter[tuple[str, str]] = field(default_factory=Counter)
     idle: int = 0
     left_behind: Counter[str] = field(default_factory=Counter)
+    kept: Counter[tuple[str, str]] = field(default_factory=Counter)
 
     def total(self, *actions: str) -> int:
         """How many records these actions befall."""
@@ -121,6 +130,12 @@ class Journal:
         with self._lock:
             self._left_behind.update(dict.fromkeys(ids, stream))
 
+    def kept(self, stream: str, left_behind: LeftBehind) -> None:
+        """What a new version of a stream's table leaves behind may not be deleted."""
+        with self._lock:
+            for reason, count in left_behind.rejected.items():
+                self.tally.kept[stream, reason.value] += count
+
     def ignored(self, ordinal: int) -> None:
         """No verdict will come for this record."""
         with self._lock:
@@ -149,7 +164,10 @@ class Journal:
             for kustomer_id, stream in self._left_behind.items():
                 if kustomer_id in gone:
                     self.tally.left_behind[stream] += 1
-                    self._write(_left_behind(stream, kustomer_id))
+                    self._write(_left_behind(stream, "delete", id=kustomer_id))
+            for (stream, reason), count in self.tally.kept.items():
+                told = {"reason": reason, "objects": count}
+                self._write(_left_behind(stream, "reject", id=None) | told)
 
     def _pass_on(self, ordinal: int) -> None:
         line = self._ready.pop(ordinal)
@@ -199,9 +217,8 @@ def _action(outcome: Outcome) -> str:
     return "delete" if outcome.deleted else _ACTIONS[outcome.verdict]
 
 
-def _left_behind(stream: str, kustomer_id: str) -> dict[str, JSON]:
-    told = {"stream": stream, "line": None, "action": "delete", "id": kustomer_id}
-    return {**told, "keys": {}, "why": "version"}
+def _left_behind(stream: str, action: str, **told: JSON) -> dict[str, JSON]:
+    return {"stream": stream, "line": None, "action": action, **told, "keys": {}, "why": "version"}
 
 
 def _by_kind(keys: Iterable[MatchKey]) -> dict[str, list[str]]:

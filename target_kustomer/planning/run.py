@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from target_kustomer.delivery.batches import Activation, Batch, Stream
     from target_kustomer.delivery.work import Work
     from target_kustomer.ledger.ledger import Ledger
-    from target_kustomer.models import Outcome, SourceRecord
+    from target_kustomer.models import LeftBehind, Outcome, SourceRecord
     from target_kustomer.reader import InterruptibleReader
     from target_kustomer.settings import Settings
 
@@ -151,6 +151,10 @@ class PlanRun(Run):
                 "ignored": self.ignored,
                 "companies_for_customers": self._kustomer.untold,
                 "deletes_by_version": dict(tally.left_behind),
+                "deletes_by_version_rejected": [
+                    {"stream": stream, "reason": reason, "objects": count}
+                    for (stream, reason), count in tally.kept.items()
+                ],
                 "definitions": self._kustomer.defined,
             }
             self._say_summary(as_json(tally, list(self._streams), notes))
@@ -170,6 +174,8 @@ class PlanRun(Run):
         )
         for stream, count in tally.left_behind.items():
             yield f"It would delete {count} that the new version of {stream} leaves behind."
+        for (stream, reason), count in tally.kept.items():
+            yield f"It would not delete {count} that the new version of {stream} leaves: {reason}."
         for object_type, names in self._kustomer.defined.items():
             yield f"It would define attributes of a {object_type}: {', '.join(names)}."
         if self._kustomer.untold:
@@ -185,8 +191,10 @@ class PlanRun(Run):
     def _too_many_rejects(self) -> RejectsError | None:
         if super()._too_many_rejects() is None:
             return None
+        objects = self._summary.left_behind.total()
+        also = f" and {objects} deletes of new versions" if objects else ""
         msg = (
-            f"a run would reject {self._summary.rejected} records (max_rejected_records="
+            f"a run would reject {self._summary.rejected} records{also} (max_rejected_records="
             f"{self.settings.max_rejected_records}) and end with exit code 3"
         )
         return RejectsError(msg, mend="--plan-out FILE tells which and why")
@@ -244,6 +252,11 @@ class _Summary(Summary):
         told = list(outcomes)
         super().count(stream, told)
         self._journal.settled(stream, told)
+
+    @override
+    def count_left_behind(self, stream: str, left_behind: LeftBehind) -> None:
+        super().count_left_behind(stream, left_behind)
+        self._journal.kept(stream, left_behind)
 
 
 class _NoRejects(RejectsFile):

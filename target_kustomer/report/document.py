@@ -108,6 +108,8 @@ def _stream(name: str, gathered: Gathered, run: Run) -> dict[str, JSON]:
         "object": run.objects.get(name),
         "read": read,
         **{each.value: verdicts[each] for each in Verdict},
+        "deleted": gathered.deleted[name],
+        "deleted_by_version": gathered.deleted_by_version[name],
         "unsettled": read - verdicts.total(),
         "filtered": run.filtered.get(name, 0),
         "ignored": run.ignored.get(name, 0),
@@ -116,7 +118,9 @@ def _stream(name: str, gathered: Gathered, run: Run) -> dict[str, JSON]:
 
 
 def _totals(streams: list[dict[str, JSON]], run: Run) -> dict[str, JSON]:
-    words = ("read", *(each.value for each in Verdict), "unsettled", "filtered", "ignored", "stale")
+    verdicts = (each.value for each in Verdict)
+    further = ("deleted", "deleted_by_version", "unsettled", "filtered", "ignored", "stale")
+    words = ("read", *verdicts, *further)
     totals = {word: sum(each[word] for each in streams) for word in words}
     settled = totals["read"] - totals["unsettled"]
     return {**totals, "per_second": _rounded(settled / run.seconds if run.seconds else 0.0)}
@@ -135,6 +139,10 @@ def _rejects(gathered: Gathered, run: Run) -> dict[str, JSON]:
                 "records": count,
             }
             for (stream, reason, attribute, column), count in gathered.reasons.most_common()
+        ],
+        "versions": [
+            {"stream": stream, "reason": reason, "objects": count}
+            for (stream, reason), count in gathered.kept.items()
         ],
         "omitted": [
             {"stream": stream, "column": column, "values": count}

@@ -95,6 +95,9 @@ class Gathered:
         jobs: By verb and object.
         verdicts: By stream.
         reasons: Rejections by stream, reason, attribute and column.
+        deleted: Records that deleted something, by stream; they are among the updated.
+        deleted_by_version: Objects that a version has left behind and that were deleted, by stream.
+        kept: What versions leave behind and could not be deleted, by stream and reason.
         delivered: Records whose verdict came from delivery, not from the ledger or the mapping.
         limit: Requests of the whole org in a minute, as Kustomer told it last.
         stalled: The seconds in which at least one request waited for the budget.
@@ -105,6 +108,9 @@ class Gathered:
     jobs: dict[tuple[str, str], Jobs] = field(default_factory=lambda: defaultdict(Jobs))
     verdicts: dict[str, Counter[Verdict]] = field(default_factory=lambda: defaultdict(Counter))
     reasons: Counter[tuple[str, str, str, str]] = field(default_factory=Counter)
+    deleted: Counter[str] = field(default_factory=Counter)
+    deleted_by_version: Counter[str] = field(default_factory=Counter)
+    kept: Counter[tuple[str, str]] = field(default_factory=Counter)
     delivered: int = 0
     limit: int | None = None
     stalled: float = 0.0
@@ -162,6 +168,11 @@ class Gathering:
                 self._gathered.timeline.add(verdict.value, seconds, count)
             if isinstance(event, BatchSettled):
                 self._gathered.delivered += len(event.outcomes) - event.decided
+                self._gathered.deleted[event.stream] += sum(each.deleted for each in event.outcomes)
+                if event.left_behind:
+                    self._gathered.deleted_by_version[event.stream] += event.left_behind.deleted
+                    for reason, count in event.left_behind.rejected.items():
+                        self._gathered.kept[event.stream, reason.value] += count
                 for outcome in event.outcomes:
                     self._note_rejection(event.stream, outcome)
 

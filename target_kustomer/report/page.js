@@ -98,6 +98,8 @@
     figure("Records read", count(records.read)),
     ...["created", "updated", "unchanged", "skipped"].map((each) =>
       figure(each[0].toUpperCase() + each.slice(1), count(records[each]))),
+    ...(records.deleted + records.deleted_by_version
+      ? [figure("Deleted", count(records.deleted + records.deleted_by_version))] : []),
     figure("Rejected", count(records.rejected), "", records.rejected ? "bad" : ""),
     ...(records.unsettled ? [figure("Not settled", count(records.unsettled), "", "bad")] : []),
     figure("Time", long(run.seconds)),
@@ -272,17 +274,31 @@
           : null)));
   }
 
+  if (rejects.versions.length) {
+    main.append(section("Not deleted", "What new versions of tables leave behind, without a record.",
+      table(rejects.versions, [
+        ["stream", (each) => each.stream, "names"],
+        ["reason", (each) => each.reason, "names"],
+        ["objects", (each) => count(each.objects), "number"],
+      ])));
+  }
+
   // Tables
 
-  const words = ["read", "created", "updated", "unchanged", "skipped", "rejected", "unsettled",
-    "filtered", "ignored", "stale"];
+  const words = ["read", "created", "updated", "unchanged", "skipped", "rejected", "deleted",
+    "deleted_by_version", "unsettled", "filtered", "ignored", "stale"];
+  const NAMES = {
+    deleted: "of the updated, deleted",
+    deleted_by_version: "deleted by version",
+    unsettled: "not settled",
+  };
   const usual = new Set(words.slice(0, 6));
   if (data.streams.length) {
     main.append(section("Streams", "", table(data.streams, [
       ["stream", (each) => each.stream, "names"],
       ["object", (each) => each.object ?? "ignored", "text"],
       ...words.filter((word) => usual.has(word) || records[word]).map((word) =>
-        [word === "unsettled" ? "not settled" : word, (each) => count(each[word]), "number"]),
+        [NAMES[word] ?? word, (each) => count(each[word]), "number"]),
     ])));
   }
   if (rejects.omitted.length) {

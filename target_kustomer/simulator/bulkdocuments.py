@@ -85,6 +85,8 @@ def batch_document(org: Org, job: Job, batch: Batch) -> Document:
     if not org.switches.sparse_answers:
         attributes |= {"completedAt": timestamp(batch.due_at) if completed else None, "v2": True}
         attributes |= _counts(org, batch)
+        if job.verb == "delete" and not org.switches.deletes_tell_ids:
+            del attributes["objectIds"]
     document: Document = {
         "type": "bulk_batch",
         "id": batch.id,

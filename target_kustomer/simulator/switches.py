@@ -59,6 +59,7 @@ class Switches:
         delete_again: What a bulk delete of a customer that is gone, or never was, comes to
             [API §10], unknown: `error` of the item, a 404 for the whole request (`refused`), or
             `done`.
+        deletes_tell_ids: Whether the batches of a bulk delete bear `objectIds` [API §2.5], unknown.
         cleared_as_null: Whether an attribute cleared by null is answered as null, not left out
             [API §3], unknown.
         lists_merged: Whether a list that is sent is added to what is there [API §13], unknown.
@@ -130,6 +131,7 @@ class Switches:
     deleted_customers_readable: bool = False
     deleted_keep_identifiers: bool = True
     delete_again: Literal["error", "refused", "done"] = "error"
+    deletes_tell_ids: bool = True
     cleared_as_null: bool = False
     lists_merged: bool = False
     bulk_put_replaces: bool = False

@@ -171,6 +171,27 @@ def test_nobody_is_deleted_of_whom_it_is_not_certain_that_he_is_meant(
     assert result.counts("companies") == {"rejected": 1, "skipped": 1}
 
 
+def test_whoever_was_merged_into_the_customer_is_not_deleted_with_him(
+    simulator: Simulator, run: Runner, more: dict[str, Any]
+) -> None:
+    merged = {
+        "externalId": "x",
+        "externalIds": [{"externalId": "x"}, {"externalId": "y"}],
+        "emails": [{"email": "x@x.io"}, {"email": "y@x.io"}],
+    }
+    add(simulator, "customers", **merged)
+    row = record("customers", id="y", name="Name", email="y@x.io")
+    for deleted in (gone("customers", id="x"), gone("customers", email="x@x.io")):
+        result = run([COLUMNS["customers"], row, deleted], max_rejected_records=1, **more)
+        assert [each["rejection"]["reason"] for each in result.rejected] == ["match_conflict"]
+        assert len(simulator.org.customers) == 1
+    both = {"fields": {"ids": "externalIds"}}
+    columns = schema("customers", {**CUSTOMERS, "ids": {"type": ["array"]}})
+    whole = gone("customers", id="x", ids=["x", "y"])
+    assert run([columns, whole], streams={"customers": both}, **more).counts() == {"updated": 1}
+    assert simulator.org.customers == []
+
+
 def test_only_the_keys_of_a_deleted_record_have_to_fit(simulator: Simulator, run: Runner) -> None:
     add(simulator, "customers", externalId="1")
     row = {"id": "1", "age": "no number", "name": "n" * 1000, "phone": "none"}
@@ -194,10 +215,13 @@ def test_the_mode_decides_too(simulator: Simulator, run: Runner, stream: str) ->
 # The limit
 
 
+@pytest.mark.parametrize("told", [True, False], ids=["ids told", "no ids told"])
 @pytest.mark.parametrize("batch_size", [1, 4, 100])
 def test_no_more_are_deleted_than_the_limit_allows(
-    simulator: Simulator, run: Runner, batch_size: int
+    start: Callable[..., Runner], batch_size: int, *, told: bool
 ) -> None:
+    run = start(deletes_tell_ids=told)
+    simulator = run.simulator
     messages = [COLUMNS["customers"], *many(simulator, 20), state(1)]
     result = run(messages, max_deleted_records=7, batch_size_rows=batch_size, **DELETES)
     assert result.exit_code == 3
@@ -230,9 +254,12 @@ def test_nothing_is_deleted_where_nothing_may_be(
     assert ids(simulator, stream) == ["1"]
 
 
+@pytest.mark.parametrize("told", [True, False], ids=["ids told", "no ids told"])
 def test_the_limit_counts_what_is_deleted_not_what_is_refused_or_gone(
-    simulator: Simulator, run: Runner
+    start: Callable[..., Runner], *, told: bool
 ) -> None:
+    run = start(deletes_tell_ids=told)
+    simulator = run.simulator
     rows = many(simulator, 6)
     kept = simulator.org.customer(external_id="c0")
     assert kept
@@ -244,6 +271,27 @@ def test_the_limit_counts_what_is_deleted_not_what_is_refused_or_gone(
     assert result.counts() == {"updated": 5, "skipped": 1, "rejected": 1}
     assert result.reasons == {"c0": "refused"}
     assert ids(simulator, "customers") == ["c0"]
+
+
+def test_the_limit_holds_where_kustomer_does_not_tell_what_it_deleted(
+    start: Callable[..., Runner],
+) -> None:
+    run = start(deletes_tell_ids=False)
+    rows = many(run.simulator, 20)
+    refused = {f"c{each}" for each in (0, 5, 10, 15)}
+    found = [run.simulator.org.customer(external_id=each) for each in refused]
+    kept = {each.id for each in found if each}
+    run.simulator.org.refuse_item_if(lambda item: item.get("id") in kept)
+    result = run(
+        [COLUMNS["customers"], *rows],
+        max_deleted_records=5,
+        batch_size_rows=5,
+        max_parallel_requests=1,
+        **DELETES,
+    )
+    assert len(run.simulator.org.customers) == 16
+    assert result.counts() == {"updated": 4, "rejected": 16}
+    assert "deleted stream=customers records=4" in result.log
 
 
 def test_a_stream_of_both_objects_shares_the_limit(simulator: Simulator, run: Runner) -> None:
@@ -465,7 +513,16 @@ def test_a_company_whose_delete_was_rejected_is_still_there_for_its_customers(
 # What fails
 
 
-@pytest.mark.parametrize("reading", ["error", "refused", "done"])
+@pytest.mark.parametrize(
+    "reading",
+    [
+        {"delete_again": "error"},
+        {"delete_again": "refused"},
+        {"delete_again": "done"},
+        {"deletes_tell_ids": False},
+    ],
+    ids=str,
+)
 @pytest.mark.parametrize(
     "fault",
     [
@@ -479,9 +536,9 @@ def test_a_company_whose_delete_was_rejected_is_still_there_for_its_customers(
     ids=str,
 )
 def test_a_delete_without_an_answer_is_sent_again_and_counts_once(
-    start: Callable[..., Runner], fault: dict[str, Any], reading: str
+    start: Callable[..., Runner], fault: dict[str, Any], reading: dict[str, Any]
 ) -> None:
-    run = start(delete_again=reading)
+    run = start(**reading)
     rows = many(run.simulator, 6)
     run.simulator.faults.add(method="DELETE", path_pattern="/bulk", **fault)
     result = run([COLUMNS["customers"], *rows, state(1)], max_deleted_records=4, **DELETES, **QUICK)
@@ -521,6 +578,7 @@ def test_deletes_that_are_refused_as_a_whole_are_halved(
     [
         {"sparse_answers": True},
         {"results_location": "absent"},
+        {"deletes_tell_ids": False},
         {"batch_size": 2},
         {"deleted_customers_readable": True, "deleted_companies_listed": True},
         {"deleted_companies_readable": False},
@@ -539,11 +597,15 @@ def test_deletes_hold_under_other_readings_of_the_api(
     assert ids(run.simulator, stream) == ["c5"]
 
 
-@pytest.mark.parametrize("reading", ["error", "refused"])
+@pytest.mark.parametrize(
+    "reading",
+    [{"delete_again": "error"}, {"delete_again": "refused"}, {"deletes_tell_ids": False}],
+    ids=str,
+)
 def test_what_somebody_else_has_deleted_meanwhile_is_skipped_and_does_not_count(
-    start: Callable[..., Runner], reading: str
+    start: Callable[..., Runner], reading: dict[str, Any]
 ) -> None:
-    run = start(delete_again=reading)
+    run = start(**reading)
     org = run.simulator.org
     rows = many(run.simulator, 3)
     first = org.customer(external_id="c0")

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from target_kustomer.simulator import Simulator
+from tests.planning.planned import plan
 from tests.support import COMPANIES, CUSTOMERS, TEXT, Runner, record, schema, state, wait_until
 
 if TYPE_CHECKING:
@@ -109,13 +111,57 @@ def test_more_than_the_limit_allows_is_not_deleted_at_all(
     run(table(V1, range(8)), **ledger)
     result = run(table(V2, [0]), max_deleted_records=6, **ledger)
     assert len(there(simulator)) == 8
-    assert result.exit_code == 0
+    assert result.exit_code == 3
+    assert "7 deletes of new versions rejected (max_rejected_records=0)" in result.error
+    assert result.states == [V2]
     assert result.counts() == {"unchanged": 1}
+    assert "rejected reason=delete_limit stream=customers objects=7" in result.log
     [line] = [each for each in result.log.splitlines() if "leaves more behind" in each]
     assert "max_deleted_records (6)" in line
     assert "stream=customers objects=7" in line
     assert run(table(V3, [0]), max_deleted_records=7, **ledger).exit_code == 0
     assert there(simulator) == ["0"]
+
+
+@pytest.mark.parametrize(("most", "exit_code"), [(6, 3), (7, 0), (-1, 0)])
+def test_deletes_beyond_the_limit_count_as_rejected(
+    tmp_path: Path, run: Runner, ledger: dict[str, Any], most: int, exit_code: int
+) -> None:
+    path = tmp_path / "report.json"
+    settings = {**ledger, "max_deleted_records": 2, "max_rejected_records": most}
+    run(table(V1, range(8)), **ledger)
+    messages = [*table(V2, [0])[:-2], row(V2, id="1", age="no number"), activate(V2)]
+    planned = plan(run, messages, **settings)
+    assert planned.result.exit_code == exit_code
+    told = {"stream": "customers", "reason": "delete_limit", "objects": 6}
+    assert planned.summary["deletes_by_version_rejected"] == [told]
+    [line] = planned.more
+    assert line == {**told, "line": None, "action": "reject", "id": None, "keys": {}, **WHY}
+    result = run(messages, report_path=str(path), **settings)
+    assert result.exit_code == exit_code
+    report = json.loads(path.read_text(encoding="utf-8"))
+    assert report["rejects"]["versions"] == [told]
+    assert report["records"]["rejected"] == 1
+
+
+WHY = {"why": "version"}
+
+
+@pytest.mark.parametrize("stream", ["customers", "companies"])
+def test_a_report_tells_the_deletes_of_records_and_of_versions(
+    tmp_path: Path, run: Runner, ledger: dict[str, Any], stream: str
+) -> None:
+    path = tmp_path / "report.json"
+    run(table(V1, range(8), stream), **ledger)
+    gone = [record(stream, id=each, _sdc_deleted_at="2026-01-01") for each in ("0", "1", "none")]
+    [head, *rest] = table(V2, [5, 6], stream)
+    sent = [head, *gone, row(V2, stream, id="4", name="Changed"), *rest]
+    result = run(sent, report_path=str(path), **ledger)
+    assert there(run.simulator, stream) == ["4", "5", "6"]
+    assert result.counts(stream) == {"updated": 3, "unchanged": 2, "skipped": 1}
+    report = json.loads(path.read_text(encoding="utf-8"))
+    for told in (report["records"], *report["streams"]):
+        assert (told["updated"], told["deleted"], told["deleted_by_version"]) == (3, 2, 3)
 
 
 def test_the_limit_is_one_for_records_and_versions(
@@ -254,6 +300,82 @@ def test_two_rows_of_one_customer_hold_him_both(
     assert [each.attributes["name"] for each in simulator.org.customers] == ["B"]
 
 
+def person(version: int, each: str, **columns: Any) -> dict[str, Any]:
+    return row(version, id=each, email=f"{each}@x.io", **columns)
+
+
+def people(version: int, *ids: str) -> list[dict[str, Any]]:
+    return [PEOPLE, *(person(version, each) for each in ids), activate(version)]
+
+
+def merge(simulator: Simulator, gone: str, into: str) -> None:
+    """What an agent does in Kustomer: the one is no more, the other bears all of both."""
+    org = simulator.org
+    mails = [f"{each}@x.io" for each in (into, gone)]
+    one, other = ([each for each in org.customers if _mails(each)[0] == mail] for mail in mails)
+    further = [
+        {"externalId": each.attributes["externalId"]}
+        for each in (*one, *other)
+        if "externalId" in each.attributes
+    ]
+    org.delete(other[0].id)
+    borne = {"emails": [{"email": mail} for mail in mails]}
+    if further:
+        borne["externalIds"] = further
+    org.write("customer", "update", {"id": one[0].id, **borne}, org.clock())
+
+
+def _mails(customer: Any) -> list[str]:
+    return [each["email"] for each in customer.attributes["emails"]]
+
+
+@pytest.mark.parametrize(
+    "streams",
+    [{}, {"customers": {"match_on": ["email"], "fields": {"id": None}}}],
+    ids=["by external id", "by e-mail"],
+)
+def test_who_was_merged_with_one_that_is_still_sent_stays_until_both_are_gone(
+    free: Runner, ledger: dict[str, Any], streams: dict[str, Any]
+) -> None:
+    run, settings = free, {**ledger, "streams": streams}
+    run(people(V1, "x", "y", "z"), **settings)
+    merge(run.simulator, "y", into="x")
+    result = run(people(V2, "y", "z"), **settings)
+    assert result.counts() == {"unchanged": 2}
+    assert sorted(map(_mails, run.simulator.org.customers)) == [["x@x.io", "y@x.io"], ["z@x.io"]]
+    assert "not deleted, since they may be another row's too" in result.log
+    assert "deleted reason" not in result.log
+    run(people(V3, "z"), **settings)
+    assert list(map(_mails, run.simulator.org.customers)) == [["z@x.io"]]
+
+
+def test_who_was_merged_with_one_that_no_row_has_sent_stays(
+    free: Runner, ledger: dict[str, Any]
+) -> None:
+    run = free
+    run(people(V1, "x", "z"), **ledger)
+    run.simulator.org.add_customer({"externalId": "other", "emails": [{"email": "other@x.io"}]})
+    merge(run.simulator, "other", into="x")
+    run(people(V2, "z"), **ledger)
+    assert there(run.simulator) == ["x", "z"]
+
+
+def test_what_a_version_leaves_behind_is_looked_for_first(
+    free: Runner, ledger: dict[str, Any]
+) -> None:
+    run = free
+    run(people(V1, "x", "y", "z"), **ledger)
+    gone = run.simulator.org.customer(external_id="x")
+    assert gone
+    run.simulator.org.delete(gone.id)
+    result = run(people(V2, "z"), max_deleted_records=2, **ledger)
+    assert there(run.simulator) == ["z"]
+    assert "deleted reason=version stream=customers objects=1" in result.log
+    submits = run.simulator.requests.of_kind("bulk-submit")
+    [sent] = [each for each in submits if each.method == "DELETE"]
+    assert sent.records == 1
+
+
 def test_what_comes_back_is_created_anew(free: Runner, ledger: dict[str, Any]) -> None:
     run = free
     run(table(V1, [1, 2]), **ledger)
@@ -340,6 +462,8 @@ def test_what_kustomer_refuses_to_delete_is_said(
     result = run(table(V2, [0]), **ledger)
     assert there(simulator) == ["0", "2"]
     assert "not deleted, refused reason=version stream=customers objects=1" in result.log
+    assert "rejected reason=refused stream=customers objects=1" in result.log
+    assert result.exit_code == 3
 
 
 def test_customers_of_a_company_that_a_version_leaves_behind_lose_their_link(
@@ -356,13 +480,35 @@ def test_customers_of_a_company_that_a_version_leaves_behind_lose_their_link(
     assert result.counts() == {"updated": 1}
 
 
-def test_rows_that_were_not_followed_for_a_run_are_not_known(
+def test_rows_are_followed_through_runs_that_delete_nothing(
     simulator: Simulator, run: Runner, ledger: dict[str, Any]
 ) -> None:
     run(table(V1, range(4)), **ledger)
     run([PEOPLE, *rows(V2, [0, 1]), state("half")], **{**ledger, "on_delete": "ignore"})
     run([PEOPLE, *rows(V2, [2]), activate(V2)], **ledger)
-    assert there(simulator) == ["0", "1", "2", "3"]
+    assert there(simulator) == ["0", "1", "2"]
+
+
+def test_what_a_stream_of_another_configuration_sends_stays(
+    simulator: Simulator, run: Runner, ledger: dict[str, Any]
+) -> None:
+    by_mail = {"object": "customer", "match_on": ["email"], "fields": {"id": None}}
+    deletes = {**ledger, "streams": {"customers": by_mail}}
+    keeps = {"ledger_url": ledger["ledger_url"], "streams": {"people": by_mail}}
+
+    def others(version: int, *ids: str) -> list[Any]:
+        sent = [{**person(version, each), "stream": "people"} for each in ids]
+        return [{**PEOPLE, "stream": "people"}, *sent, activate(version, "people")]
+
+    run(others(V1, "w"), **keeps)
+    run(people(V1, "w", "x", "y", "z"), **deletes)
+    run(others(V2, "x", "y"), **keeps)
+    run(people(V2, "z"), **deletes)
+    assert sorted(map(_mails, simulator.org.customers)) == [["x@x.io"], ["y@x.io"], ["z@x.io"]]
+    run(others(V3, "y"), **keeps)
+    assert len(simulator.org.customers) == 3
+    run(people(V3, "y"), **deletes)
+    assert sorted(map(_mails, simulator.org.customers)) == [["x@x.io"], ["y@x.io"]]
 
 
 def test_rows_that_were_known_before_deletes_were_wanted_are_followed_from_then_on(
@@ -397,6 +543,41 @@ def test_no_name_of_a_stream_or_value_of_a_row_is_in_the_ledger(
     assert b"target_kustomer_sources" in content
     assert b"a-key-of-a-row" not in content
     assert b"customers" not in content
+
+
+FILTER = {"customers": {"__filter__": "name != 'Filtered'"}}
+
+
+@pytest.mark.parametrize("cut", [False, True], ids=["whole", "interrupted"])
+def test_a_version_of_which_records_were_filtered_deletes_nothing(
+    simulator: Simulator, run: Runner, ledger: dict[str, Any], *, cut: bool
+) -> None:
+    run(table(V1, range(4)), **ledger)
+    first = [row(V2, id="3", name="Filtered"), row(V2, id="2", name="Filtered"), *rows(V2, [0])]
+    second = [*rows(V2, [0]), activate(V2), activate(V2)]
+    if cut:
+        run([PEOPLE, *first, state("half")], stream_maps=FILTER, **ledger)
+        run([PEOPLE, *second], stream_maps=FILTER, **ledger)
+    else:
+        result = run([PEOPLE, *first, *second], stream_maps=FILTER, **ledger)
+        assert result.log.count("stream maps have filtered records of it stream=customers") == 1
+        assert "filtered stream=customers records=2" in result.log
+    assert there(simulator) == ["0", "1", "2", "3"]
+    run([PEOPLE, *rows(V3, [1]), activate(V3)], stream_maps=FILTER, **ledger)
+    assert there(simulator) == ["1", "2", "3"]
+
+
+def test_what_is_filtered_from_one_of_two_streams_goes_from_the_other(
+    simulator: Simulator, run: Runner, ledger: dict[str, Any]
+) -> None:
+    kinds = {"customers": {}, "vips": {"__source__": "customers", "__filter__": "name == 'Vip'"}}
+    vips = {"object": "customer", "external_id_prefix": "vip-", "fields": {"email": None}}
+    settings = {**ledger, "stream_maps": kinds, "streams": {"vips": vips}}
+    vip = {"id": "1", "name": "Vip"}
+    run([PEOPLE, row(V1, **vip), *rows(V1, [2]), activate(V1)], **settings)
+    assert there(simulator) == ["1", "2", "vip-1"]
+    run([PEOPLE, *rows(V2, [3]), activate(V2)], **settings)
+    assert there(simulator) == ["3", "vip-1"]
 
 
 def test_rows_that_stream_maps_rename_are_followed(

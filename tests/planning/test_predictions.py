@@ -297,7 +297,8 @@ def test_a_plan_predicts_what_a_version_leaves_behind(
 
     free(table(1, range(6)), **options)
     planned, _ = _compared(free, table(2, [1, 3, 7]), options)
-    assert [each["why"] for each in planned.more] == ["version"] * (4 if most == 9 else 0)
+    fates = [(each["action"], each["why"]) for each in planned.more]
+    assert fates == ([("delete", "version")] * 4 if most == 9 else [("reject", "version")])
     assert planned.summary["deletes_by_version"] == ({stream: 4} if most == 9 else {})
     assert len(free.simulator.org.stored("customer" if stream == "customers" else "company")) == 7
 

@@ -135,6 +135,33 @@ def test_the_tables_tell_what_happened(opened: Chrome) -> None:
     ]
 
 
+def test_deletes_have_columns_of_their_own(browser: Chrome, run: Runner, tmp_path: Path) -> None:
+    path = tmp_path / "report.html"
+    settings: dict[str, Any] = {
+        "on_delete": "delete",
+        "max_deleted_records": 3,
+        "max_rejected_records": -1,
+        "ledger_url": f"sqlite:///{tmp_path / 'deletes.db'}",
+    }
+
+    def table(version: int, *ids: int) -> list[dict[str, Any]]:
+        rows = [{**each, "version": version} for at in ids for each in customers(1, first=at)]
+        end = {"type": "ACTIVATE_VERSION", "stream": "customers", "version": version}
+        return [schema("customers", CUSTOMERS), *rows, end]
+
+    run(table(1, *range(8)), **settings)
+    gone = record("customers", id="c0", _sdc_deleted_at="2026-01-01")
+    [head, *rest] = table(2, *range(1, 7))
+    run([head, gone, *rest, *table(3, 1)], report_path=str(path), **settings)
+    _log(browser, "browser")
+    browser.get(path.as_uri())
+    assert _rows(browser, "Streams") == [
+        ["customers", "customer", "8", "0", "1", "7", "0", "0", "1", "1"]
+    ]
+    assert _rows(browser, "Not deleted") == [["customers", "delete_limit", "5"]]
+    assert _log(browser, "browser") == []
+
+
 def test_it_asks_nobody_and_nothing_fails(opened: Chrome) -> None:
     asked = [
         message["params"]["request"]["url"]

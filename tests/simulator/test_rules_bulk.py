@@ -223,6 +223,17 @@ def test_what_a_delete_of_a_deleted_customer_comes_to_is_a_switch(
     assert len(kustomer.org.customers) == (1 if reading == "refused" else 0)
 
 
+@pytest.mark.parametrize("told", [True, False])
+def test_whether_a_delete_tells_ids_is_a_switch(make: Callable[..., Any], *, told: bool) -> None:
+    kustomer = make(deletes_tell_ids=told)
+    there = kustomer.org.add_customer({"name": "a"}).id
+    response = kustomer.delete(f"/v1/customers/bulk?ids={there}")
+    kustomer.clock.advance(1)
+    attributes = kustomer.batches(response.json()["data"]["id"])["data"][0]["attributes"]
+    assert attributes["successCount"] == 1
+    assert attributes.get("objectIds") == ([there] if told else None)
+
+
 def test_bulk_delete_minds_the_rules_that_only_the_server_knows(kustomer: Any) -> None:
     kept, refused = [kustomer.org.add_customer({"name": name}).id for name in ("a", "b")]
     kustomer.org.refuse_item_if(lambda item: item["id"] == kept)
