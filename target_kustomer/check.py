@@ -6,6 +6,7 @@ import json
 import os
 from contextlib import closing
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, get_args
 
@@ -287,20 +288,20 @@ def _needs(stream: _Stream) -> Iterator[tuple[str, str, bool]]:
     entry = stream.settings
     links = stream.object_type == "customer"
     named = links and any(str(each).split(".")[0] == "company" for each in entry.fields.values())
-    always = needed_roles(
-        stream.object_type, entry.mode, links=False, missing_company=entry.missing_company
+    needed = partial(
+        needed_roles,
+        stream.object_type,
+        entry.mode,
+        missing_company=entry.missing_company,
+        deletes=entry.deletes,
     )
+    always = needed(links=False)
     name = f"stream {stream.name}"
-    for role in needed_roles(
-        stream.object_type, entry.mode, links=links, missing_company=entry.missing_company
-    ):
+    for role in needed(links=links):
         if role in always or named:
             yield role, name if stream.sure else f"if {name} comes", stream.sure
         else:
             yield role, f"if customers of {name} name their company", False
-    if entry.on_delete == "delete":
-        verb = "delete" if stream.object_type == "customer" else "update"
-        yield f"org.permission.{stream.object_type}.{verb}", f"{name} (on_delete)", stream.sure
     yield METADATA_READ, "to use the custom attributes that the org has", False
     if entry.undefined_attributes == "create":
         yield METADATA_UPDATE, "to define custom attributes", False

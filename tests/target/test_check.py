@@ -21,7 +21,7 @@ from typing_extensions import override
 from target_kustomer.settings import Settings
 from target_kustomer.simulator import Simulator
 from target_kustomer.simulator.control import state_of
-from tests.support import CUSTOMERS, TEXT, Runner, customers, record, schema
+from tests.support import COMPANIES, CUSTOMERS, TEXT, Runner, customers, record, schema
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -481,17 +481,19 @@ def test_broad_roles_and_legacy_names_count(
 
 
 @pytest.mark.parametrize(
-    ("stream", "entry", "role", "code"),
+    ("stream", "entry", "missing", "code"),
     [
-        ("customers", {"on_delete": "delete"}, "customer.delete", 4),
-        ("companies", {"on_delete": "delete", "mode": "create"}, "company.update", 4),
-        ("customers", {"undefined_attributes": "create"}, "metadata.update", 0),
+        ("customers", {"on_delete": "delete"}, ["customer.delete"], 4),
+        ("customers", {"on_delete": "delete", "mode": "create"}, [], 0),
+        ("companies", {"on_delete": "delete", "mode": "update"}, ["company.update"], 4),
+        ("companies", {"on_delete": "delete", "mode": "create"}, [], 0),
+        ("customers", {"undefined_attributes": "create"}, ["metadata.update"], 0),
     ],
 )
 def test_what_else_the_settings_ask_for_needs_its_role(  # noqa: PLR0917
     stream: str,
     entry: dict[str, Any],
-    role: str,
+    missing: list[str],
     code: int,
     check: Checker,
     simulator: Simulator,
@@ -502,7 +504,10 @@ def test_what_else_the_settings_ask_for_needs_its_role(  # noqa: PLR0917
     ignored = {"customers": {"object": "ignore"}, **NO_FIRMS}
     checked = check(api_key="narrow", streams={**ignored, stream: entry})
     assert checked.exit_code == code
-    assert [*checked.named("failed"), *checked.named("warning")] == [P + role]
+    assert [*checked.named("failed"), *checked.named("warning")] == [P + each for each in missing]
+    columns = CUSTOMERS if stream == "customers" else COMPANIES
+    run = check.run([schema(stream, columns)], api_key="narrow", streams={stream: entry})
+    assert run.exit_code == code
 
 
 def test_the_roles_of_a_key_that_kustomer_does_not_tell_are_warned_of(check: Checker) -> None:
