@@ -46,6 +46,12 @@ Status = Literal["ok", "warning", "failed"]
 
 _MARKS: Mapping[Status, str] = {"ok": "ok", "warning": "warn", "failed": "FAIL"}
 
+_SHOWN = (
+    *("settings", "address", "api_key", "rate_limit", "custom_attributes", "stream", "role"),
+    *("ledger", "rejects_dir", "report_path", "request_log_path"),
+)
+"""What is looked at, in the order in which it is told."""
+
 _TIMEOUT_SECONDS = 5.0
 """For one request, where a run would wait longer."""
 
@@ -67,8 +73,7 @@ class Finding:
     """One thing that was looked at.
 
     Attributes:
-        what: What it is: settings, address, api_key, rate_limit, stream, role, custom_attributes,
-            ledger, rejects_dir, report_path or request_log_path.
+        what: What it is, one of :data:`_SHOWN`.
         name: Which one of them, where there are several.
         status: Whether a run would be fine, would be worse, or would end.
         says: What was found, on one line.
@@ -128,19 +133,21 @@ def check(settings: Settings, unknown: Mapping[str, str | None]) -> list[Finding
     """
     streams = list(_streams(settings))
     known = [each for each in streams if isinstance(each, _Stream)]
-    online, key = _ask(settings)
+    online, attributes, key = _ask(settings)
     return [
         *_unknown_settings(unknown),
-        *online,
-        *(_stream(each) if isinstance(each, _Stream) else each for each in streams),
-        *(_roles(key, known) if key else ()),
-        _ledger(settings, key),
-        _rejects_dir(Path(settings.rejects_dir)),
         *(
             _file(what, Path(path))
             for what in ("report_path", "request_log_path")
             if (path := getattr(settings, what)) is not None
         ),
+        *online,
+        _ledger(settings, key),
+        *(each for each in streams if isinstance(each, Finding)),
+        *attributes,
+        *map(_stream, known),
+        *(_roles(key, known) if key else ()),
+        _rejects_dir(Path(settings.rejects_dir)),
     ]
 
 
@@ -157,8 +164,8 @@ def exit_code(findings: Sequence[Finding]) -> int:
 # Kustomer
 
 
-def _ask(settings: Settings) -> tuple[list[Finding], Key | None]:
-    """What Kustomer says, and the key, if it is one."""
+def _ask(settings: Settings) -> tuple[list[Finding], list[Finding], Key | None]:
+    """What Kustomer says, what of its custom attributes, and the key, if it is one."""
     hasty = replace(
         settings,
         request_timeout_seconds=min(settings.request_timeout_seconds, _TIMEOUT_SECONDS),
@@ -170,16 +177,16 @@ def _ask(settings: Settings) -> tuple[list[Finding], Key | None]:
         try:
             key = kustomer.key()
         except AccessError as error:
-            return [_address(settings), failed("api_key", error)], None
+            return [_address(settings), failed("api_key", error)], [], None
         except FatalError as error:
-            return [failed("address", _named(error))], None
+            return [failed("address", _named(error))], [], None
         attributes = list(_custom_attributes(kustomer, key))
-        return [
+        online = [
             _address(settings),
             Finding("api_key", f"valid here; its name is {_told(key.name, settings)}"),
             _rate_limit(client.budget, settings.rate_limit_share),
-            *attributes,
-        ], key
+        ]
+        return online, attributes, key
 
 
 def _named(error: FatalError) -> FatalError:
@@ -379,6 +386,11 @@ def _is_there(path: Path) -> bool:
 # How it is told
 
 
+def _shown(findings: Sequence[Finding]) -> list[Finding]:
+    """Ordered for people: Kustomer, the streams, this machine."""
+    return sorted(findings, key=lambda each: _SHOWN.index(each.what))
+
+
 def as_table(findings: Sequence[Finding]) -> str:
     """Aligned lines for a terminal: a mark, what it is, what it says, and the mend."""
     rows = [
@@ -387,7 +399,7 @@ def as_table(findings: Sequence[Finding]) -> str:
             " ".join(filter(None, (each.what.replace("_", " "), each.name))),
             ": ".join(filter(None, (each.says, each.mend))),
         )
-        for each in findings
+        for each in _shown(findings)
     ]
     width = max(len(what) for _, what, _ in rows)
     lines = [one_line(f"{mark:<4}  {what:<{width}}  {says}") for mark, what, says in rows]
@@ -402,6 +414,6 @@ def as_json(findings: Sequence[Finding]) -> str:
     told = {
         "status": worst,
         "exit_code": exit_code(findings),
-        "findings": [asdict(each) for each in findings],
+        "findings": [asdict(each) for each in _shown(findings)],
     }
     return json.dumps(told, indent=2)

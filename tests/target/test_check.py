@@ -556,6 +556,59 @@ def test_metadata_without_an_answer_is_exit_5(check: Checker, simulator: Simulat
     assert checked.of("custom_attributes", "customer")["status"] == "failed"
 
 
+# Several at once
+
+
+READS = [P + each for each in ("customer.read", "bulk.read", "metadata.read")]
+
+
+@pytest.mark.parametrize(
+    ("troubles", "code"),
+    [
+        (["role", "ledger"], 2),
+        (["role", "rejects"], 4),
+        (["role", "report"], 2),
+        (["role", "match_on"], 2),
+        (["key", "ledger"], 4),
+        (["key", "report"], 2),
+        (["key", "request log"], 2),
+        (["address", "ledger"], 5),
+        (["address", "report"], 2),
+        (["metadata", "ledger"], 2),
+        (["metadata", "match_on"], 5),
+        (["metadata", "stream"], 2),
+        (["metadata", "role"], 5),
+    ],
+    ids=str,
+)
+def test_of_several_troubles_the_exit_code_is_the_runs(
+    troubles: list[str], code: int, check: Checker, nobody: str, tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_text("neither a database nor a folder" * 100)
+    simulator = check.run.simulator
+    simulator.org.add_key("reads", roles=READS)
+    if "metadata" in troubles:
+        simulator.faults.add("500", path_pattern="metadata", times=None)
+    name = "orders" if "stream" in troubles else "customers"
+    wrong: dict[str, dict[str, Any]] = {
+        "address": {"api_url": nobody},
+        "key": {"api_key": "wrong"},
+        "role": {"api_key": "reads"},
+        "ledger": {"ledger_url": f"sqlite:///{tmp_path / 'file'}"},
+        "report": {"report_path": str(tmp_path / "file" / "report.json")},
+        "request log": {"request_log_path": str(tmp_path / "file" / "requests.har")},
+        "rejects": {"rejects_dir": str(tmp_path / "file")},
+        "match_on": {"streams": {"customers": {"match_on": ["name"]}}},
+    }
+    settings: dict[str, Any] = {"retry_deadline_seconds": 0, "streams": {name: {}}}
+    for each in troubles:
+        settings |= wrong.get(each, {})
+    checked = check(**settings)
+    assert len(checked.named("failed")) >= len(troubles)
+    messages = [schema(name, CUSTOMERS), record(name, id="1", age="old")]
+    assert (checked.exit_code, check.run(messages, **settings).exit_code) == (code, code)
+
+
 # Settings
 
 
