@@ -96,17 +96,20 @@ def nobody() -> str:
 
 
 @contextmanager
-def answering(status: int, body: bytes, metadata: int = 200, **headers: str) -> Iterator[str]:
-    """A web server that answers everything alike, but for the metadata's status; its address."""
+def answering(
+    status: int, body: bytes, metadata: tuple[int, bytes] | None = None, **headers: str
+) -> Iterator[str]:
+    """A web server that answers everything alike, but perhaps for the metadata; its address."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            self.send_response(metadata if "metadata" in self.path else status)
+            code, text = metadata if metadata and "metadata" in self.path else (status, body)
+            self.send_response(code)
             for name, value in headers.items():
                 self.send_header(name, value)
-            self.send_header("Content-Length", str(len(body)))
+            self.send_header("Content-Length", str(len(text)))
             self.end_headers()
-            self.wfile.write(body)
+            self.wfile.write(text)
 
         @override
         def log_message(self, format: str, *args: Any) -> None:
@@ -115,9 +118,11 @@ def answering(status: int, body: bytes, metadata: int = 200, **headers: str) -> 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
-        thread.join()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}"
+        finally:
+            server.shutdown()
+            thread.join()
 
 
 # All is well
@@ -512,10 +517,10 @@ def test_what_else_the_settings_ask_for_needs_its_role(  # noqa: PLR0917
 
 def test_the_roles_of_a_key_that_kustomer_does_not_tell_are_warned_of(check: Checker) -> None:
     told_nothing = b'{"data": {"attributes": {}}, "errors": [{"title": "Forbidden"}]}'
-    with answering(200, told_nothing, metadata=403) as url:
+    with answering(200, told_nothing, metadata=(403, told_nothing)) as url:
         checked = check(api_url=url)
     assert checked.exit_code == 0
-    assert checked.of("custom_attributes", "customer")["says"] == "the key may not read them"
+    assert checked.of("custom_attributes", "customer")["says"] == "Kustomer does not tell them"
     assert checked.of("role")["status"] == "warning"
     assert checked.of("rate_limit")["status"] == "warning"
     assert checked.of("api_key")["says"].endswith("its name is not told")
@@ -554,6 +559,27 @@ def test_metadata_without_an_answer_is_exit_5(check: Checker, simulator: Simulat
     checked = check()
     assert checked.exit_code == 5
     assert checked.of("custom_attributes", "customer")["status"] == "failed"
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        b'{"data": {}}',
+        b'{"data": []}',
+        b'{"data": null}',
+        b'{"data": {"attributes": {"properties": ["tierStr"]}}}',
+        b'{"data": {"attributes": {"properties": {"tierStr": "text"}}}}',
+    ],
+)
+def test_metadata_of_an_unknown_form_is_not_used(told: bytes, check: Checker) -> None:
+    key = b'{"data": {"attributes": {"name": "key", "roles": ["org"]}}}'
+    with answering(200, key, metadata=(200, told)) as url:
+        checked = check(api_url=url)
+        run = check.run([schema("customers", CUSTOMERS)], api_url=url, retry_deadline_seconds=0)
+    assert checked.exit_code == 0
+    assert checked.named("warning") == ["rate_limit", "customer", "company"]
+    assert checked.of("custom_attributes", "company")["says"] == "Kustomer does not tell them"
+    assert run.exit_code == 0, run.error
 
 
 # Several at once
