@@ -223,7 +223,9 @@ def _custom_attributes(kustomer: Kustomer, key: Key) -> Iterator[Finding]:
             yield failed("custom_attributes", error, object_type)
             return
         if names is None:
-            yield Finding("custom_attributes", "Kustomer does not tell them", "warning", object_type)
+            yield Finding(
+                "custom_attributes", "Kustomer does not tell them", "warning", object_type
+            )
         else:
             yield Finding("custom_attributes", f"{len(names)} defined", name=object_type)
 

@@ -48,7 +48,17 @@ def test_email_addresses_get_their_normal_form(value: str, sent: str) -> None:
 
 LOCALS = st.text("aAzZ09._+-'\"!é @", max_size=8) | st.sampled_from(["INFO", "a" * 64, "a" * 65])
 DOMAINS = st.sampled_from(
-    ["Example.com", "bücher.de", "a.test", "ada", "x..com", "-x.com", "[1.2.3.4]", "b@x.com", "d" * 64]
+    [
+        "Example.com",
+        "bücher.de",
+        "a.test",
+        "ada",
+        "x..com",
+        "-x.com",
+        "[1.2.3.4]",
+        "b@x.com",
+        "d" * 64,
+    ]
 )
 
 
