@@ -365,6 +365,8 @@ def test_a_header_is_kept_where_it_tells_of_nobody(name: str, value: str, *, kep
 def test_words_and_ids_stay_in_an_address() -> None:
     told_of = f"/v1/customers/bulk?ids={'5f' * 12},{'6a' * 12}&sort=-updatedAt&page=2"
     assert mask_address(told_of) == told_of
+    assert mask_address("/v1/metadata/customer?translate=false").endswith("?translate=false")
+    assert mask_address("/v1/metadata/customer?translate=zaphod").endswith("?translate=***")
 
 
 def test_a_key_is_hidden_in_any_case() -> None:
