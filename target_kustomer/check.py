@@ -10,9 +10,6 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, get_args
 
-from typing_extensions import override
-
-from target_kustomer.clock import RunClock
 from target_kustomer.exceptions import (
     AccessError,
     ConfigurationError,
@@ -38,6 +35,7 @@ from target_kustomer.routing import route
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from target_kustomer.clock import Clock
     from target_kustomer.kustomer.budget import Budget
     from target_kustomer.kustomer.endpoints import Key
     from target_kustomer.settings import Settings, StreamSettings
@@ -103,14 +101,21 @@ class _Stream:
     sure: bool
 
 
-class _HastyClock(RunClock):
-    """The machine's clock, for somebody who does not wait for the next minute."""
+class _HastyClock:
+    """A clock for somebody who does not wait for the next minute."""
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
         self._left = _WAIT_SECONDS
 
-    @override
+    def monotonic(self) -> float:
+        """As the clock has it."""
+        return self._clock.monotonic()
+
+    def time(self) -> float:
+        """As the clock has it."""
+        return self._clock.time()
+
     def sleep(self, seconds: float) -> None:
         """Wait; raise an UnreachableError where that would take too long."""
         self._left -= seconds
@@ -118,22 +123,23 @@ class _HastyClock(RunClock):
             msg = "Kustomer takes no more requests for now: the org's rate limit is spent"
             mend = "check again in a minute, and see which integrations spend it"
             raise UnreachableError(msg, mend=mend)
-        super().sleep(seconds)
+        self._clock.sleep(seconds)
 
 
-def check(settings: Settings, unknown: Mapping[str, str | None]) -> list[Finding]:
+def check(settings: Settings, unknown: Mapping[str, str | None], clock: Clock) -> list[Finding]:
     """Look at all that a run with these settings needs; reads only, and takes seconds.
 
     Args:
         settings: The settings.
         unknown: The settings that nobody reads, each with the nearest known name.
+        clock: Time.
 
     Returns:
         What was found, in the order in which a run would come upon it.
     """
     streams = list(_streams(settings))
     known = [each for each in streams if isinstance(each, _Stream)]
-    online, attributes, key = _ask(settings)
+    online, attributes, key = _ask(settings, clock)
     return [
         *_unknown_settings(unknown),
         *(
@@ -164,7 +170,7 @@ def exit_code(findings: Sequence[Finding]) -> int:
 # Kustomer
 
 
-def _ask(settings: Settings) -> tuple[list[Finding], list[Finding], Key | None]:
+def _ask(settings: Settings, clock: Clock) -> tuple[list[Finding], list[Finding], Key | None]:
     """What Kustomer says, what of its custom attributes, and the key, if it is one."""
     hasty = replace(
         settings,
@@ -172,7 +178,7 @@ def _ask(settings: Settings) -> tuple[list[Finding], list[Finding], Key | None]:
         retry_deadline_seconds=min(settings.retry_deadline_seconds, _RETRY_SECONDS),
         rate_limit_share=1.0,
     )
-    with closing(Client(hasty, _HastyClock())) as client:
+    with closing(Client(hasty, _HastyClock(clock))) as client:
         kustomer = Kustomer(client)
         try:
             key = kustomer.key()

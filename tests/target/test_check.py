@@ -7,7 +7,6 @@ import re
 import socket
 import sqlite3
 import subprocess
-import sys
 import threading
 import time
 from contextlib import contextmanager
@@ -18,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from typing_extensions import override
 
+from target_kustomer.check import check as look
 from target_kustomer.settings import Settings
 from target_kustomer.simulator import Simulator
 from target_kustomer.simulator.control import state_of
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from click.testing import Result
 
     from target_kustomer.simulator.faults import FaultKind
+    from tests.support import Clock
 
 P = "org.permission."
 UP_TO = "a run uses up to 80 %"
@@ -314,6 +315,21 @@ def test_user_and_password_of_the_address_are_never_shown(
 )
 def test_the_address_that_is_shown_has_no_user(url: str, address: str) -> None:
     assert Settings.from_config({"api_key": "none", "api_url": url}).address == address
+
+
+def test_a_gateway_that_always_fails_is_given_up_in_seconds(
+    simulator: Simulator, clock: Clock
+) -> None:
+    simulator.faults.add("500", times=None)
+    settings = Settings.from_config({"api_key": "any", "api_url": simulator.url})
+    assert settings.retry_deadline_seconds > 60
+    began = clock.now
+    findings = look(settings, {}, clock)
+    [address] = [each for each in findings if each.what == "address"]
+    assert address.exit_code == 5
+    assert "rate limit" not in address.says
+    assert 0 < clock.now - began <= 6
+    assert len(simulator.requests.entries) > 1
 
 
 # The key
@@ -802,4 +818,3 @@ def test_the_process_ends_with_the_code_of_the_contract(run: Runner) -> None:
     assert done.returncode == 4, done.stderr
     assert b"\nFAIL  api key" in done.stdout
     assert done.stdout.endswith(b"not ready: exit code 4\n")
-    assert sys.executable.encode() not in done.stdout
