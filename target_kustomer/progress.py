@@ -57,14 +57,11 @@ class Standing:
 
 
 class Display(Protocol):
-    """Where the live lines go.
-
-    Attributes:
-        room: Columns, and how many lines there may be.
-    """
+    """Where the live lines go."""
 
     @property
-    def room(self) -> tuple[int, int]: ...
+    def room(self) -> tuple[int, int]:
+        """Columns, and how many lines there may be."""
 
     def show(self, lines: Sequence[str]) -> None:
         """Show these lines in place of those before."""

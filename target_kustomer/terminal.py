@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+from contextlib import suppress
 from typing import TYPE_CHECKING, TextIO
 
 if TYPE_CHECKING:
@@ -53,10 +54,8 @@ class Terminal:
         """Clear the lines, and let all of the terminal scroll again."""
         with self._lock:
             if not self._closed and self._count:
-                try:
+                with suppress(OSError, ValueError):
                     self._write(self._cleared())
-                except (OSError, ValueError):
-                    pass
             self._closed = True
 
     def _show(self, lines: Sequence[str]) -> None:
