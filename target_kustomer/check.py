@@ -6,12 +6,10 @@ import json
 import os
 from contextlib import closing
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, get_args
 
-from typing_extensions import override
-
-from target_kustomer.clock import RunClock
 from target_kustomer.exceptions import (
     AccessError,
     ConfigurationError,
@@ -37,6 +35,7 @@ from target_kustomer.routing import route
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from target_kustomer.clock import Clock
     from target_kustomer.kustomer.budget import Budget
     from target_kustomer.kustomer.endpoints import Key
     from target_kustomer.settings import Settings, StreamSettings
@@ -44,6 +43,12 @@ if TYPE_CHECKING:
 Status = Literal["ok", "warning", "failed"]
 
 _MARKS: Mapping[Status, str] = {"ok": "ok", "warning": "warn", "failed": "FAIL"}
+
+_SHOWN = (
+    *("settings", "address", "api_key", "rate_limit", "custom_attributes", "stream", "role"),
+    *("ledger", "rejects_dir", "report_path", "request_log_path"),
+)
+"""What is looked at, in the order in which it is told."""
 
 _TIMEOUT_SECONDS = 5.0
 """For one request, where a run would wait longer."""
@@ -66,8 +71,7 @@ class Finding:
     """One thing that was looked at.
 
     Attributes:
-        what: What it is: settings, address, api_key, rate_limit, stream, role, custom_attributes,
-            ledger, rejects_dir, report_path or request_log_path.
+        what: What it is, one of :data:`_SHOWN`.
         name: Which one of them, where there are several.
         status: Whether a run would be fine, would be worse, or would end.
         says: What was found, on one line.
@@ -97,14 +101,21 @@ class _Stream:
     sure: bool
 
 
-class _HastyClock(RunClock):
-    """The machine's clock, for somebody who does not wait for the next minute."""
+class _HastyClock:
+    """A clock for somebody who does not wait for the next minute."""
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
         self._left = _WAIT_SECONDS
 
-    @override
+    def monotonic(self) -> float:
+        """As the clock has it."""
+        return self._clock.monotonic()
+
+    def time(self) -> float:
+        """As the clock has it."""
+        return self._clock.time()
+
     def sleep(self, seconds: float) -> None:
         """Wait; raise an UnreachableError where that would take too long."""
         self._left -= seconds
@@ -112,34 +123,37 @@ class _HastyClock(RunClock):
             msg = "Kustomer takes no more requests for now: the org's rate limit is spent"
             mend = "check again in a minute, and see which integrations spend it"
             raise UnreachableError(msg, mend=mend)
-        super().sleep(seconds)
+        self._clock.sleep(seconds)
 
 
-def check(settings: Settings, unknown: Mapping[str, str | None]) -> list[Finding]:
+def check(settings: Settings, unknown: Mapping[str, str | None], clock: Clock) -> list[Finding]:
     """Look at all that a run with these settings needs; reads only, and takes seconds.
 
     Args:
         settings: The settings.
         unknown: The settings that nobody reads, each with the nearest known name.
+        clock: Time.
 
     Returns:
         What was found, in the order in which a run would come upon it.
     """
     streams = list(_streams(settings))
     known = [each for each in streams if isinstance(each, _Stream)]
-    online, key = _ask(settings)
+    online, attributes, key = _ask(settings, clock)
     return [
         *_unknown_settings(unknown),
-        *online,
-        *(_stream(each) if isinstance(each, _Stream) else each for each in streams),
-        *(_roles(key, known) if key else ()),
-        _ledger(settings, key),
-        _rejects_dir(Path(settings.rejects_dir)),
         *(
             _file(what, Path(path))
             for what in ("report_path", "request_log_path")
             if (path := getattr(settings, what)) is not None
         ),
+        *online,
+        _ledger(settings, key),
+        *(each for each in streams if isinstance(each, Finding)),
+        *attributes,
+        *map(_stream, known),
+        *(_roles(key, known) if key else ()),
+        _rejects_dir(Path(settings.rejects_dir)),
     ]
 
 
@@ -156,29 +170,29 @@ def exit_code(findings: Sequence[Finding]) -> int:
 # Kustomer
 
 
-def _ask(settings: Settings) -> tuple[list[Finding], Key | None]:
-    """What Kustomer says, and the key, if it is one."""
+def _ask(settings: Settings, clock: Clock) -> tuple[list[Finding], list[Finding], Key | None]:
+    """What Kustomer says, what of its custom attributes, and the key, if it is one."""
     hasty = replace(
         settings,
         request_timeout_seconds=min(settings.request_timeout_seconds, _TIMEOUT_SECONDS),
         retry_deadline_seconds=min(settings.retry_deadline_seconds, _RETRY_SECONDS),
         rate_limit_share=1.0,
     )
-    with closing(Client(hasty, _HastyClock())) as client:
+    with closing(Client(hasty, _HastyClock(clock))) as client:
         kustomer = Kustomer(client)
         try:
             key = kustomer.key()
         except AccessError as error:
-            return [_address(settings), failed("api_key", error)], None
+            return [_address(settings), failed("api_key", error)], [], None
         except FatalError as error:
-            return [failed("address", _named(error))], None
+            return [failed("address", _named(error))], [], None
         attributes = list(_custom_attributes(kustomer, key))
-        return [
+        online = [
             _address(settings),
             Finding("api_key", f"valid here; its name is {_told(key.name, settings)}"),
             _rate_limit(client.budget, settings.rate_limit_share),
-            *attributes,
-        ], key
+        ]
+        return online, attributes, key
 
 
 def _named(error: FatalError) -> FatalError:
@@ -215,7 +229,9 @@ def _custom_attributes(kustomer: Kustomer, key: Key) -> Iterator[Finding]:
             yield failed("custom_attributes", error, object_type)
             return
         if names is None:
-            yield Finding("custom_attributes", "the key may not read them", "warning", object_type)
+            yield Finding(
+                "custom_attributes", "Kustomer does not tell them", "warning", object_type
+            )
         else:
             yield Finding("custom_attributes", f"{len(names)} defined", name=object_type)
 
@@ -287,20 +303,20 @@ def _needs(stream: _Stream) -> Iterator[tuple[str, str, bool]]:
     entry = stream.settings
     links = stream.object_type == "customer"
     named = links and any(str(each).split(".")[0] == "company" for each in entry.fields.values())
-    always = needed_roles(
-        stream.object_type, entry.mode, links=False, missing_company=entry.missing_company
+    needed = partial(
+        needed_roles,
+        stream.object_type,
+        entry.mode,
+        missing_company=entry.missing_company,
+        deletes=entry.deletes,
     )
+    always = needed(links=False)
     name = f"stream {stream.name}"
-    for role in needed_roles(
-        stream.object_type, entry.mode, links=links, missing_company=entry.missing_company
-    ):
+    for role in needed(links=links):
         if role in always or named:
             yield role, name if stream.sure else f"if {name} comes", stream.sure
         else:
             yield role, f"if customers of {name} name their company", False
-    if entry.on_delete == "delete":
-        verb = "delete" if stream.object_type == "customer" else "update"
-        yield f"org.permission.{stream.object_type}.{verb}", f"{name} (on_delete)", stream.sure
     yield METADATA_READ, "to use the custom attributes that the org has", False
     if entry.undefined_attributes == "create":
         yield METADATA_UPDATE, "to define custom attributes", False
@@ -378,6 +394,11 @@ def _is_there(path: Path) -> bool:
 # How it is told
 
 
+def _shown(findings: Sequence[Finding]) -> list[Finding]:
+    """Ordered for people: Kustomer, the streams, this machine."""
+    return sorted(findings, key=lambda each: _SHOWN.index(each.what))
+
+
 def as_table(findings: Sequence[Finding]) -> str:
     """Aligned lines for a terminal: a mark, what it is, what it says, and the mend."""
     rows = [
@@ -386,7 +407,7 @@ def as_table(findings: Sequence[Finding]) -> str:
             " ".join(filter(None, (each.what.replace("_", " "), each.name))),
             ": ".join(filter(None, (each.says, each.mend))),
         )
-        for each in findings
+        for each in _shown(findings)
     ]
     width = max(len(what) for _, what, _ in rows)
     lines = [one_line(f"{mark:<4}  {what:<{width}}  {says}") for mark, what, says in rows]
@@ -401,6 +422,6 @@ def as_json(findings: Sequence[Finding]) -> str:
     told = {
         "status": worst,
         "exit_code": exit_code(findings),
-        "findings": [asdict(each) for each in findings],
+        "findings": [asdict(each) for each in _shown(findings)],
     }
     return json.dumps(told, indent=2)

@@ -46,13 +46,13 @@ class Definitions:
         self._known: dict[ObjectType, CustomAttributes | None] = {}
 
     def of(self, object_type: ObjectType) -> CustomAttributes | None:
-        """What the org has defined for the object, or None where the key may not ask."""
+        """What the org has defined for the object, or None where Kustomer does not tell."""
         if object_type not in self._known:
             told = None in self._known.values()
             if self._read(object_type) is None and not told:
                 logger.warning(
-                    "the api_key may not read the org's custom attributes (%s): whether they are "
-                    "defined and which values they take is not checked",
+                    "Kustomer does not tell the org's custom attributes (the api_key needs %s): "
+                    "whether they are defined and which values they take is not checked",
                     METADATA_READ,
                 )
         return self._known[object_type]

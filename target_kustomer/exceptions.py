@@ -113,8 +113,10 @@ class SignalError(FatalError):
         signum: The signal's number.
     """
 
-    def __init__(self, signum: int) -> None:
-        super().__init__(f"ended by signal {signum}: run again: it goes on from the last STATE")
+    def __init__(
+        self, signum: int, mend: str = "run again: it goes on from the last STATE"
+    ) -> None:
+        super().__init__(f"ended by signal {signum}", mend=mend)
         self.signum = signum
         self.exit_code = 128 + signum
 

@@ -7,6 +7,7 @@ from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from target_kustomer.exceptions import one_line
 from target_kustomer.models import Verdict
 
 if TYPE_CHECKING:
@@ -21,6 +22,9 @@ LOG_SECONDS = 30.0
 
 LIVE_SECONDS = 0.5
 """Between two looks of a terminal's lines; their rates are those of the last ten."""
+
+_SHORTEST_NAME = 8
+"""Characters of a stream's name that a narrow terminal shows too."""
 
 _WRITTEN = (Verdict.CREATED, Verdict.UPDATED)
 
@@ -54,6 +58,10 @@ class Standing:
 
 class Display(Protocol):
     """Where the live lines go."""
+
+    @property
+    def room(self) -> tuple[int, int]:
+        """Columns, and how many lines there may be."""
 
     def show(self, lines: Sequence[str]) -> None:
         """Show these lines in place of those before."""
@@ -90,7 +98,7 @@ class Progress:
         self._past.append(standing)
         if self._display:
             self._due = now + LIVE_SECONDS
-            self._display.show(live_lines(before, standing))
+            self._display.show(live_lines(before, standing, *self._display.room))
         else:
             self._due = now + LOG_SECONDS
             for line in log_lines(before, standing):
@@ -100,19 +108,31 @@ class Progress:
 def log_lines(before: Standing, now: Standing) -> list[str]:
     """A line for each stream that is on its way or has moved, and one for the requests."""
     streams = [
-        f"progress stream={stream} read={read} "
+        f"progress stream={one_line(stream)} read={read} "
         + " ".join(f"{each.value}={_count(now, stream, each)}" for each in Verdict)
         + f" per_second={_rate(before, now, stream):.0f}"
         for stream, read in now.read.items()
-        if now.settled(stream) != read or now.settled(stream) != before.settled(stream)
+        if _moves(before, now, stream)
     ]
     return [*streams, f"progress requests={now.requests} waiting={now.waiting}"]
 
 
-def live_lines(before: Standing, now: Standing) -> list[str]:
-    """A line for each stream, and one for the requests."""
-    streams = [
-        f"{stream}: {read:,} read, "
+def live_lines(before: Standing, now: Standing, columns: int, most: int) -> list[str]:
+    """A line for the requests, and one for each stream as far as they fit: first what moves."""
+    left = "" if now.limit is None else f", {now.remaining or 0:,} of {now.limit:,} left"
+    requests = f"requests: {now.requests:,} sent, {now.waiting} waiting{left}"
+    streams = sorted(now.read, key=lambda stream: not _moves(before, now, stream))
+    shown = len(streams) if len(streams) < most else max(most - 2, 0)
+    lines = [requests, *(_live_line(before, now, each, columns) for each in streams[:shown])]
+    if hidden := len(streams) - shown:
+        lines.append(f"and {hidden} streams more")
+    return [each[:columns] for each in lines[: max(most, 1)]]
+
+
+def _live_line(before: Standing, now: Standing, stream: str, columns: int) -> str:
+    """Its counts, and as much of its name as fits."""
+    counts = (
+        f": {now.read[stream]:,} read, "
         f"{sum(_count(now, stream, each) for each in _WRITTEN):,} written, "
         + ", ".join(
             f"{_count(now, stream, each):,} {each.value}"
@@ -120,10 +140,15 @@ def live_lines(before: Standing, now: Standing) -> list[str]:
             if each not in _WRITTEN
         )
         + f", {_rate(before, now, stream):,.0f}/s"
-        for stream, read in now.read.items()
-    ]
-    left = "" if now.limit is None else f", {now.remaining or 0:,} of {now.limit:,} left"
-    return [*streams, f"requests: {now.requests:,} sent, {now.waiting} waiting{left}"]
+    )
+    name, room = one_line(stream), max(columns - len(counts), _SHORTEST_NAME)
+    return (name if len(name) <= room else f"{name[: room - 3]}...") + counts
+
+
+def _moves(before: Standing, now: Standing, stream: str) -> bool:
+    """Whether the stream is on its way, or has moved."""
+    settled = now.settled(stream)
+    return settled != now.read[stream] or settled != before.settled(stream)
 
 
 def _count(standing: Standing, stream: str, verdict: Verdict) -> int:

@@ -127,11 +127,10 @@ class Run:
         self._rejects, self._summary = parts.rejects, parts.summary
         self._terminal: Terminal | None = None
         self._progress = Progress(self._standing, clock)
-        self._emit_state = emit_state
         self._settlement = Settlement(
             self._rejects,
             self._summary,
-            Checkpoints(self._emit),
+            Checkpoints(emit_state),
             self.fail,
             self._progress.tick,
         )
@@ -490,13 +489,6 @@ class Run:
                 raise RuntimeError(msg)
 
     # Inside
-
-    def _emit(self, state: JSON) -> None:
-        if self._terminal and sys.stdout is not None and sys.stdout.isatty():
-            with self._terminal.beside():
-                self._emit_state(state)
-        else:
-            self._emit_state(state)
 
     def _standing(self) -> Standing:
         streams, budget = tuple(self._streams), self._client.budget

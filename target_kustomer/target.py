@@ -65,6 +65,9 @@ _SINKS: dict[str, type[UncheckedSink]] = {
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
+_CLOSED_STDOUT = 128 + signal.SIGPIPE
+"""The exit code where nobody reads stdout any more."""
+
 _CHECK_HELP = (
     "Check the settings, the address, the key and its roles, the ledger and the rejects folder; "
     "read nothing from stdin, and write nothing."
@@ -254,7 +257,7 @@ class TargetKustomer(Target):
     @override
     def _handle_termination(self, signum: int, frame: FrameType | None) -> None:
         if not hasattr(self, "run"):  # the SDK takes the signals before there is one
-            raise SignalError(signum)
+            raise SignalError(signum, "nothing was done yet; start it again")
         self.run.signal(signum)
         self._wakeup.set()
 
@@ -364,7 +367,7 @@ class TargetKustomer(Target):
             return [failed("settings", error)]
         target._give_signals_back()
         target._wakeup.close()
-        return check(target.run.settings, unknown_settings(target.config))
+        return check(target.run.settings, unknown_settings(target.config), cls.clock_class())
 
     @classmethod
     def _plan(cls, wanted: PlanOptions, options: Mapping[str, Any]) -> NoReturn:
@@ -409,6 +412,8 @@ class _Command(SingerCommand):
             raise
         except Exception as error:  # noqa: BLE001  the process's boundary
             code, line = _ending(error)
+            if code == _CLOSED_STDOUT and (ctx.params["check"] or ctx.params["plan"]):
+                line = "stdout was closed: what was found cannot be told"
             self.logger.error("%s", line)  # noqa: TRY400  a traceback tells the user nothing
         return ctx.exit(code)
 
@@ -428,7 +433,7 @@ def _ending(error: BaseException) -> tuple[int, str]:
         return FatalError.exit_code, _bug(error)
     if error.errno == errno.EPIPE:
         return (
-            128 + signal.SIGPIPE,
+            _CLOSED_STDOUT,
             "stdout was closed: nothing can be acknowledged; run again from the last STATE",
         )
     line = (

@@ -126,20 +126,23 @@ class Kustomer:
             raise not_kustomer() from None
 
     def custom_attributes(self, object_type: ObjectType) -> CustomAttributes | None:
-        """The custom attributes that the org has defined, or None where the key may not ask."""
+        """The custom attributes that the org has defined, or None where Kustomer does not tell."""
         kind = f"reading of the {object_type} metadata"
         try:
             # Untranslated: what is read may be written back.
             params = {"translate": "false"}
-            data = self._get(kind, f"/metadata/{object_type}", params, of=object_type)["data"]
+            body = self._get(kind, f"/metadata/{object_type}", params, of=object_type)
         except AccessError as error:
             if error.status != _FORBIDDEN:
                 raise
             return None
         except (NotFoundError, RefusedError):
             return None
-        properties = data["attributes"].get("properties") or {}
-        return {name: _custom_attribute(each or {}) for name, each in properties.items()}
+        try:
+            properties = body["data"]["attributes"].get("properties") or {}
+            return {name: _custom_attribute(each or {}) for name, each in properties.items()}
+        except (KeyError, TypeError, AttributeError):  # it is told in a form that is not known
+            return None
 
     def define(
         self,

@@ -81,6 +81,7 @@ _SEGMENTS = {
 _LOOKUPS = {"externalId", "email", "phone"}
 _PARAMETERS = {
     *("page", "pageSize", "ids", "replace", "include", "sort", "externalId", "filter"),
+    "translate",
     *(f"filter[{name}][{how}]" for name in ("createdAt", "updatedAt") for how in ("gte", "lte")),
 }
 _SORTS = {f"{sign}{name}" for sign in ("", "-") for name in ("createdAt", "updatedAt")}
@@ -213,4 +214,4 @@ def _is_plain(name: str, value: str) -> bool:
         return bool(_SMALL_NUMBER.fullmatch(value))
     if name == "ids":
         return all(map(_ID.fullmatch, value.split(",")))
-    return name == "sort" and value in _SORTS
+    return (name == "sort" and value in _SORTS) or (name, value) == ("translate", "false")

@@ -93,6 +93,8 @@ class PlannedKustomer(Kustomer):
         self._numbers: dict[str, Iterator[int]] = defaultdict(lambda: count(1))
         self._results: dict[str, list[dict[str, Any]]] = {}
         self._changes: dict[str, Changes] = {}
+        self._created: set[str] = set()
+        self._untold: set[str] = set()
         self.defined: dict[ObjectType, list[str]] = {}
         self.gone: set[str] = set()
         held = Kustomer(OnlyReads(sender))
@@ -104,6 +106,9 @@ class PlannedKustomer(Kustomer):
     def take_changes(self, kustomer_id: str) -> Changes:
         """What the last write of an object would change; it is told once."""
         with self._lock:
+            if kustomer_id in self._created:  # by the last write
+                self._created.remove(kustomer_id)
+                self._untold.remove(kustomer_id)
             return self._changes.pop(kustomer_id, {})
 
     @property
@@ -113,7 +118,7 @@ class PlannedKustomer(Kustomer):
         To be asked when all records have their verdict.
         """
         with self._lock:
-            return len(self._changes)
+            return len(self._untold)
 
     # Reading
 
@@ -309,6 +314,11 @@ class PlannedKustomer(Kustomer):
         written = Resource(new_id, after)
         self._overlays[object_type].put(written)
         self._changes[new_id] = changes(object_type, current.attributes, item)
+        if current.id:
+            self._created.discard(new_id)
+        else:
+            self._created.add(new_id)
+            self._untold.add(new_id)
         return written
 
     def _check_unique(self, object_type: ObjectType, current: Resource, item: Attributes) -> None:

@@ -127,7 +127,7 @@ class PlanRun(Run):
     def signal(self, signum: int) -> None:
         super().signal(signum)
         if type(self._ended_by) is SignalError:
-            self._ended_by = _PlanSignalError(signum)
+            self._ended_by = SignalError(signum, "nothing was written to Kustomer; plan again")
 
     @override
     def ignore(self, stream: str) -> None:
@@ -167,11 +167,9 @@ class PlanRun(Run):
             yield "The plan ended early: what follows on stdin is not in it."
         creates, updates, deletes = map(tally.total, ("create", "update", "delete"))
         also = f", and delete what {deletes} name" if deletes else ""
-        yield (
-            f"A run would create {creates} records and update {updates}{also}."
-            if self._writes
-            else "A run would write nothing."
-        )
+        does = f"create {creates} records and update {updates}{also}"
+        so_far = "A run would" if whole else "So far: a run would"
+        yield f"{so_far} {does if self._writes else 'write nothing'}."
         for stream, count in tally.left_behind.items():
             yield f"It would delete {count} that the new version of {stream} leaves behind."
         for (stream, reason), count in tally.kept.items():
@@ -198,14 +196,6 @@ class PlanRun(Run):
             f"{self.settings.max_rejected_records}) and end with exit code 3"
         )
         return RejectsError(msg, mend="--plan-out FILE tells which and why")
-
-
-class _PlanSignalError(SignalError):
-    """A signal ended a plan."""
-
-    def __init__(self, signum: int) -> None:
-        super().__init__(signum)
-        self.args = (f"ended by signal {signum}: nothing was written to Kustomer; plan again",)
 
 
 class _Knowledge(Knowledge):

@@ -33,6 +33,7 @@ class ReportFile:
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self._is_page = path.suffix == ".html"
 
     def check(self) -> None:
         """Find out at the start whether the report can be written at the end.
@@ -41,13 +42,15 @@ class ReportFile:
             ConfigurationError: It cannot.
         """
         try:
+            self._path = Path(os.path.realpath(self._path))  # a link stays one
             if self._path.is_dir():
                 raise IsADirectoryError(None, "Is a directory")
             descriptor, draft = self._draft()
             os.close(descriptor)
             draft.unlink()
-        except OSError as error:
-            msg = f"cannot write report_path {self._path} ({error.strerror}): mend the path or it"
+        except (OSError, ValueError) as error:  # a path with a null character is a ValueError
+            why = error.strerror if isinstance(error, OSError) else error
+            msg = f"cannot write report_path {self._path} ({why}): mend the path or it"
             raise ConfigurationError(msg) from None
 
     def write(self, gathered: Gathered, run: Run) -> None:
@@ -60,7 +63,7 @@ class ReportFile:
 
     def _write(self, gathered: Gathered, run: Run) -> None:
         content = document(gathered, run)
-        text = page(content) if self._path.suffix == ".html" else json.dumps(content, indent=1)
+        text = page(content) if self._is_page else json.dumps(content, indent=1)
         try:
             self._replace(f"{text}\n".encode())
         except OSError as error:

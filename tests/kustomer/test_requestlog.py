@@ -9,11 +9,14 @@ import subprocess
 from collections import Counter
 from datetime import datetime, timezone
 from itertools import pairwise
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import jsonschema
 import pytest
 from haralyzer import HarParser
+from jsonschema import Draft6Validator
+from referencing import Registry
+from referencing.jsonschema import DRAFT6
 
 from target_kustomer.exceptions import RefusedError
 from target_kustomer.kustomer.client import Client
@@ -27,63 +30,35 @@ from tests.support import COMPANIES, CUSTOMERS, customers, record, schema, state
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
     from tests.support import Clock, Result, Runner
 
-_NUMBER = {"type": "number"}
-_SPAN = {"type": "number", "minimum": -1}
-_TAKEN = {"type": "number", "minimum": 0}
-_TEXT = {"type": "string"}
-_PAIRS = {
-    "type": "array",
-    "items": {"required": ["name", "value"], "properties": {"name": _TEXT, "value": _TEXT}},
-}
-_SIDE = {
-    "httpVersion": _TEXT,
-    "cookies": {"type": "array"},
-    "headers": _PAIRS,
-    "headersSize": _NUMBER,
-    "bodySize": _NUMBER,
-}
 
-
-def _object(**properties: Any) -> dict[str, Any]:
-    return {"type": "object", "required": list(properties), "properties": properties}
-
-
-ENTRY = _object(
-    startedDateTime={"type": "string", "format": "date-time"},
-    time=_TAKEN,
-    request=_object(method=_TEXT, url={"format": "uri"}, queryString=_PAIRS, **_SIDE),
-    response=_object(
-        status={"type": "integer"},
-        statusText=_TEXT,
-        content=_object(size=_NUMBER, mimeType=_TEXT),
-        redirectURL=_TEXT,
-        **_SIDE,
-    ),
-    cache={"type": "object"},
-    timings=_object(send=_TAKEN, wait=_TAKEN, receive=_TAKEN, blocked=_SPAN, connect=_SPAN),
-)
-HAR = _object(
-    log=_object(
-        version={"const": "1.2"},
-        creator=_object(name=_TEXT, version=_TEXT),
-        entries={"type": "array", "items": ENTRY},
+def _har() -> Draft6Validator:
+    """Checks against the schema of HAR 1.2 that the npm package har-schema 2.0.0 publishes."""
+    folder = Path(__file__).with_name("har-schema")
+    parts = [json.loads(path.read_text(encoding="utf-8")) for path in folder.glob("*.json")]
+    registry = Registry[Any]().with_resources(
+        (each["$id"], DRAFT6.create_resource(each)) for each in parts
     )
-)
-"""What http://www.softwareishard.com/blog/har-12-spec requires."""
+    checker = Draft6Validator.FORMAT_CHECKER
+    return Draft6Validator({"$ref": "har.json#"}, registry=registry, format_checker=checker)
+
+
+HAR = _har()
 
 
 def entries_of(path: Path) -> list[dict[str, Any]]:
     """The entries of a valid HTTP Archive, in the order in which they began."""
     har = json.loads(path.read_text(encoding="utf-8"))
-    jsonschema.validate(har, HAR, format_checker=jsonschema.FormatChecker())
+    HAR.validate(har)
+    assert har["log"]["version"] == "1.2"
     entries: list[dict[str, Any]] = har["log"]["entries"]
     for each in entries:
         parts = ("blocked", "connect", "send", "wait", "receive")
         spans = [each["timings"][part] for part in parts]
+        assert min(spans) >= -1  # the schema does not hold these
+        assert all(each["timings"][part] >= 0 for part in parts[2:])
         assert each["time"] == pytest.approx(sum(span for span in spans if span > 0), abs=0.01)
     if entries:
         [page] = HarParser(har).pages
@@ -97,6 +72,15 @@ def answers(entries: list[dict[str, Any]]) -> Counter[tuple[str, int]]:
 
 def told_by(simulator: Simulator) -> Counter[tuple[str, int]]:
     return Counter((each.method, each.status or 0) for each in simulator.requests.entries)
+
+
+def test_the_schema_refuses_what_is_no_archive() -> None:
+    assert [each.message for each in HAR.iter_errors({"log": {"version": "1.2"}})] == [
+        "'creator' is a required property",
+        "'entries' is a required property",
+    ]
+    entry = {"log": {"version": "1.2", "creator": {"name": "a", "version": "b"}, "entries": [{}]}}
+    assert not HAR.is_valid(entry)
 
 
 @pytest.fixture
@@ -365,6 +349,8 @@ def test_a_header_is_kept_where_it_tells_of_nobody(name: str, value: str, *, kep
 def test_words_and_ids_stay_in_an_address() -> None:
     told_of = f"/v1/customers/bulk?ids={'5f' * 12},{'6a' * 12}&sort=-updatedAt&page=2"
     assert mask_address(told_of) == told_of
+    assert mask_address("/v1/metadata/customer?translate=false").endswith("?translate=false")
+    assert mask_address("/v1/metadata/customer?translate=zaphod").endswith("?translate=***")
 
 
 def test_a_key_is_hidden_in_any_case() -> None:

@@ -16,7 +16,7 @@ from tests.guarantees.worlds import COMPANIES, CUSTOMERS, OPTIONS, STREAMS, Worl
 from tests.planning.planned import Plan, files_in, plan, run_watched, world_of
 from tests.support import COMPANIES as COMPANY_COLUMNS
 from tests.support import CUSTOMERS as CUSTOMER_COLUMNS
-from tests.support import TEXT, Runner, customers, record, schema
+from tests.support import INTEGER, TEXT, Runner, customers, record, schema
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -99,13 +99,17 @@ def _agree(planned: Fate, actual: Fate) -> bool:
 
 def _stored(run: Runner) -> dict[str, dict[str, Any]]:
     org = run.simulator.org
-    return {each.id: _told(each) for each in (*org.customers, *org.companies)}
+    customers, companies = org.customers, org.companies
+    return {
+        **{each.id: _told(each, "customer") for each in customers},
+        **{each.id: _told(each, "company") for each in companies},
+    }
 
 
-def _told(stored: StoredObject) -> dict[str, Any]:
+def _told(stored: StoredObject, kind: str) -> dict[str, Any]:
     custom = stored.attributes.get("custom", {})
     flat = {f"custom.{name}": value for name, value in custom.items()}
-    return {"company": stored.company, **stored.attributes, **flat}
+    return {"company": stored.company, **stored.attributes, **flat, "type": kind}
 
 
 def _holds_what_was_planned(
@@ -114,21 +118,54 @@ def _holds_what_was_planned(
     """The first change of an attribute starts from what was there, the last is what is there."""
     first: dict[tuple[str, str], Any] = {}
     last: dict[tuple[str, str], Any] = {}
+    created = {each["id"] for each in planned.lines if each["action"] == "create"}
     for line in planned.lines:
         for name, change in line.get("changes", {}).items():
             first.setdefault((line["id"], name), change["before"])
             last[line["id"], name] = change["after"]
     for (found, name), value in first.items():
-        assert _plain(value) == _plain(before.get(found, {}).get(name)), name
-    for (found, name), value in last.items():
-        if found in after and not str(value).startswith("new-company-"):
-            assert _plain(value) == _plain(after[found].get(name)), name
+        if found in before or found in created:  # not what a company was made with before
+            assert _plain(value) == _plain(before.get(found, {}).get(name)), name
     gone = {each["id"] for each in (*planned.lines, *planned.more) if each["action"] == "delete"}
     assert before.keys() - after.keys() == {each for each in gone if not each.startswith("new-")}
-    new = {each for each, _ in last if each.startswith("new-")} - gone
-    assert len(new) + planned.summary["companies_for_customers"] == len(
-        after.keys() - before.keys()
-    )
+    wanted: dict[str, dict[str, Any]] = {}
+    for (found, name), value in last.items():
+        wanted.setdefault(found, {})[name] = value
+    new = after.keys() - before.keys()
+    held = _made({each: wanted[each] for each in wanted.keys() - gone - after.keys()}, after, new)
+    for found in wanted.keys() & after.keys():
+        assert _fits(wanted[found], after[found], held), wanted[found]
+    assert len(created - gone) + planned.summary["companies_for_customers"] == len(new)
+
+
+def _made(
+    planned: Mapping[str, dict[str, Any]],
+    after: Mapping[str, dict[str, Any]],
+    new: Iterable[str],
+) -> dict[str, str]:
+    """Which new object each planned one has become: companies first, the most told first."""
+    left, found = set(new), dict[str, str]()
+    for each in sorted(planned, key=lambda each: ("customer" in each, -len(planned[each]))):
+        kind = each.split("-")[1]
+        fitting = [
+            one
+            for one in sorted(left)
+            if after[one]["type"] == kind and _fits(planned[each], after[one], found)
+        ]
+        assert fitting, planned[each]
+        found[each] = fitting[0]
+        left.remove(fitting[0])
+    return found
+
+
+def _fits(planned: Mapping[str, Any], stored: Mapping[str, Any], made: Mapping[str, str]) -> bool:
+    """Whether an object holds what was planned; of an unnamed company, that there is one."""
+    company = str(planned.get("company"))
+    if company.startswith("new-"):
+        if stored["company"] is None or made.get(company, stored["company"]) != stored["company"]:
+            return False
+        planned = {name: each for name, each in planned.items() if name != "company"}
+    return all(_plain(each) == _plain(stored.get(name)) for name, each in planned.items())
 
 
 def _plain(value: Any) -> Any:
@@ -276,6 +313,21 @@ def test_a_plan_predicts_what_becomes_of_the_customers_of_a_deleted_company(
         options = {**known, "on_delete": "delete", "missing_company": missing}
         planned, _ = _compared(free, messages, options)
         assert planned.summary["reasons"] == ({"company_missing": 2} if missing == "reject" else {})
+
+
+def test_a_company_made_for_a_customer_is_counted_when_its_own_record_comes(
+    free: Runner, known: dict[str, Any]
+) -> None:
+    messages = [
+        schema("customers", {**CUSTOMER_COLUMNS, "company_id": TEXT, "company_name": TEXT}),
+        record("customers", id="1", company_id="f", company_name="Firm"),
+        schema("companies", {**COMPANY_COLUMNS, "size": INTEGER}),
+        record("companies", id="f", name="Firm", size=3),
+    ]
+    options = {**known, "missing_company": "create", "batch_size_rows": 1}
+    planned, fates = _compared(free, messages, options)
+    assert list(fates.values()) == [("create", None), ("update", None)]
+    assert planned.summary["companies_for_customers"] == 1
 
 
 @pytest.mark.parametrize("most", [9, 2])

@@ -288,6 +288,16 @@ def test_a_path_that_cannot_be_written_is_exit_2_at_the_start(
     assert not simulator.requests.entries
 
 
+def test_a_link_stays_one_and_its_own_name_decides_the_form(run: Runner, tmp_path: Path) -> None:
+    real, link = tmp_path / "real.txt", tmp_path / "link.json"
+    real.write_text("older", encoding="utf-8")
+    link.symlink_to(real)
+    run([schema("customers", CUSTOMERS), *customers(1)], report_path=str(link))
+    assert link.is_symlink()
+    assert json.loads(real.read_text(encoding="utf-8"))["records"]["created"] == 1
+    assert run([], report_path=str(tmp_path / "nul\0.json")).exit_code == 2
+
+
 def test_a_path_of_another_form_is_exit_2(run: Runner, tmp_path: Path) -> None:
     result = run([], report_path=str(tmp_path / "report.txt"))
     assert result.exit_code == 2

@@ -7,7 +7,6 @@ import re
 import socket
 import sqlite3
 import subprocess
-import sys
 import threading
 import time
 from contextlib import contextmanager
@@ -18,10 +17,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from typing_extensions import override
 
+from target_kustomer.check import check as look
 from target_kustomer.settings import Settings
 from target_kustomer.simulator import Simulator
 from target_kustomer.simulator.control import state_of
-from tests.support import CUSTOMERS, TEXT, Runner, customers, record, schema
+from tests.support import COMPANIES, CUSTOMERS, TEXT, Runner, customers, record, schema
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from click.testing import Result
 
     from target_kustomer.simulator.faults import FaultKind
+    from tests.support import Clock
 
 P = "org.permission."
 UP_TO = "a run uses up to 80 %"
@@ -96,17 +97,20 @@ def nobody() -> str:
 
 
 @contextmanager
-def answering(status: int, body: bytes, metadata: int = 200, **headers: str) -> Iterator[str]:
-    """A web server that answers everything alike, but for the metadata's status; its address."""
+def answering(
+    status: int, body: bytes, metadata: tuple[int, bytes] | None = None, **headers: str
+) -> Iterator[str]:
+    """A web server that answers everything alike, but perhaps for the metadata; its address."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            self.send_response(metadata if "metadata" in self.path else status)
+            code, text = metadata if metadata and "metadata" in self.path else (status, body)
+            self.send_response(code)
             for name, value in headers.items():
                 self.send_header(name, value)
-            self.send_header("Content-Length", str(len(body)))
+            self.send_header("Content-Length", str(len(text)))
             self.end_headers()
-            self.wfile.write(body)
+            self.wfile.write(text)
 
         @override
         def log_message(self, format: str, *args: Any) -> None:
@@ -115,9 +119,11 @@ def answering(status: int, body: bytes, metadata: int = 200, **headers: str) -> 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
-        thread.join()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}"
+        finally:
+            server.shutdown()
+            thread.join()
 
 
 # All is well
@@ -311,6 +317,21 @@ def test_the_address_that_is_shown_has_no_user(url: str, address: str) -> None:
     assert Settings.from_config({"api_key": "none", "api_url": url}).address == address
 
 
+def test_a_gateway_that_always_fails_is_given_up_in_seconds(
+    simulator: Simulator, clock: Clock
+) -> None:
+    simulator.faults.add("500", times=None)
+    settings = Settings.from_config({"api_key": "any", "api_url": simulator.url})
+    assert settings.retry_deadline_seconds > 60
+    began = clock.now
+    findings = look(settings, {}, clock)
+    [address] = [each for each in findings if each.what == "address"]
+    assert address.exit_code == 5
+    assert "rate limit" not in address.says
+    assert 0 < clock.now - began <= 6
+    assert len(simulator.requests.entries) > 1
+
+
 # The key
 
 
@@ -481,17 +502,19 @@ def test_broad_roles_and_legacy_names_count(
 
 
 @pytest.mark.parametrize(
-    ("stream", "entry", "role", "code"),
+    ("stream", "entry", "missing", "code"),
     [
-        ("customers", {"on_delete": "delete"}, "customer.delete", 4),
-        ("companies", {"on_delete": "delete", "mode": "create"}, "company.update", 4),
-        ("customers", {"undefined_attributes": "create"}, "metadata.update", 0),
+        ("customers", {"on_delete": "delete"}, ["customer.delete"], 4),
+        ("customers", {"on_delete": "delete", "mode": "create"}, [], 0),
+        ("companies", {"on_delete": "delete", "mode": "update"}, ["company.update"], 4),
+        ("companies", {"on_delete": "delete", "mode": "create"}, [], 0),
+        ("customers", {"undefined_attributes": "create"}, ["metadata.update"], 0),
     ],
 )
 def test_what_else_the_settings_ask_for_needs_its_role(  # noqa: PLR0917
     stream: str,
     entry: dict[str, Any],
-    role: str,
+    missing: list[str],
     code: int,
     check: Checker,
     simulator: Simulator,
@@ -502,15 +525,18 @@ def test_what_else_the_settings_ask_for_needs_its_role(  # noqa: PLR0917
     ignored = {"customers": {"object": "ignore"}, **NO_FIRMS}
     checked = check(api_key="narrow", streams={**ignored, stream: entry})
     assert checked.exit_code == code
-    assert [*checked.named("failed"), *checked.named("warning")] == [P + role]
+    assert [*checked.named("failed"), *checked.named("warning")] == [P + each for each in missing]
+    columns = CUSTOMERS if stream == "customers" else COMPANIES
+    run = check.run([schema(stream, columns)], api_key="narrow", streams={stream: entry})
+    assert run.exit_code == code
 
 
 def test_the_roles_of_a_key_that_kustomer_does_not_tell_are_warned_of(check: Checker) -> None:
     told_nothing = b'{"data": {"attributes": {}}, "errors": [{"title": "Forbidden"}]}'
-    with answering(200, told_nothing, metadata=403) as url:
+    with answering(200, told_nothing, metadata=(403, told_nothing)) as url:
         checked = check(api_url=url)
     assert checked.exit_code == 0
-    assert checked.of("custom_attributes", "customer")["says"] == "the key may not read them"
+    assert checked.of("custom_attributes", "customer")["says"] == "Kustomer does not tell them"
     assert checked.of("role")["status"] == "warning"
     assert checked.of("rate_limit")["status"] == "warning"
     assert checked.of("api_key")["says"].endswith("its name is not told")
@@ -549,6 +575,80 @@ def test_metadata_without_an_answer_is_exit_5(check: Checker, simulator: Simulat
     checked = check()
     assert checked.exit_code == 5
     assert checked.of("custom_attributes", "customer")["status"] == "failed"
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        b'{"data": {}}',
+        b'{"data": []}',
+        b'{"data": null}',
+        b'{"data": {"attributes": {"properties": ["tierStr"]}}}',
+        b'{"data": {"attributes": {"properties": {"tierStr": "text"}}}}',
+    ],
+)
+def test_metadata_of_an_unknown_form_is_not_used(told: bytes, check: Checker) -> None:
+    key = b'{"data": {"attributes": {"name": "key", "roles": ["org"]}}}'
+    with answering(200, key, metadata=(200, told)) as url:
+        checked = check(api_url=url)
+        run = check.run([schema("customers", CUSTOMERS)], api_url=url, retry_deadline_seconds=0)
+    assert checked.exit_code == 0
+    assert checked.named("warning") == ["rate_limit", "customer", "company"]
+    assert checked.of("custom_attributes", "company")["says"] == "Kustomer does not tell them"
+    assert run.exit_code == 0, run.error
+
+
+# Several at once
+
+
+READS = [P + each for each in ("customer.read", "bulk.read", "metadata.read")]
+
+
+@pytest.mark.parametrize(
+    ("troubles", "code"),
+    [
+        (["role", "ledger"], 2),
+        (["role", "rejects"], 4),
+        (["role", "report"], 2),
+        (["role", "match_on"], 2),
+        (["key", "ledger"], 4),
+        (["key", "report"], 2),
+        (["key", "request log"], 2),
+        (["address", "ledger"], 5),
+        (["address", "report"], 2),
+        (["metadata", "ledger"], 2),
+        (["metadata", "match_on"], 5),
+        (["metadata", "stream"], 2),
+        (["metadata", "role"], 5),
+    ],
+    ids=str,
+)
+def test_of_several_troubles_the_exit_code_is_the_runs(
+    troubles: list[str], code: int, check: Checker, nobody: str, tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_text("neither a database nor a folder" * 100)
+    simulator = check.run.simulator
+    simulator.org.add_key("reads", roles=READS)
+    if "metadata" in troubles:
+        simulator.faults.add("500", path_pattern="metadata", times=None)
+    name = "orders" if "stream" in troubles else "customers"
+    wrong: dict[str, dict[str, Any]] = {
+        "address": {"api_url": nobody},
+        "key": {"api_key": "wrong"},
+        "role": {"api_key": "reads"},
+        "ledger": {"ledger_url": f"sqlite:///{tmp_path / 'file'}"},
+        "report": {"report_path": str(tmp_path / "file" / "report.json")},
+        "request log": {"request_log_path": str(tmp_path / "file" / "requests.har")},
+        "rejects": {"rejects_dir": str(tmp_path / "file")},
+        "match_on": {"streams": {"customers": {"match_on": ["name"]}}},
+    }
+    settings: dict[str, Any] = {"retry_deadline_seconds": 0, "streams": {name: {}}}
+    for each in troubles:
+        settings |= wrong.get(each, {})
+    checked = check(**settings)
+    assert len(checked.named("failed")) >= len(troubles)
+    messages = [schema(name, CUSTOMERS), record(name, id="1", age="old")]
+    assert (checked.exit_code, check.run(messages, **settings).exit_code) == (code, code)
 
 
 # Settings
@@ -718,4 +818,3 @@ def test_the_process_ends_with_the_code_of_the_contract(run: Runner) -> None:
     assert done.returncode == 4, done.stderr
     assert b"\nFAIL  api key" in done.stdout
     assert done.stdout.endswith(b"not ready: exit code 4\n")
-    assert sys.executable.encode() not in done.stdout

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import os
+import signal
+import subprocess
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -53,6 +56,19 @@ def test_a_replay_of_what_was_rejected_is_named_at_the_end(run: Runner) -> None:
     result = _with_rejects(run)
     [path] = result.rejects_dir.glob("*.singer")
     assert str(path) in result.error
+
+
+@pytest.mark.parametrize("option", ["--check", "--plan"])
+def test_a_closed_stdout_is_told_in_words_that_fit(option: str, run: Runner) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    done = subprocess.run(
+        [*run.command(), option], input=b"", stdout=writing, stderr=subprocess.PIPE, check=False
+    )
+    os.close(writing)
+    assert done.returncode == 128 + signal.SIGPIPE
+    last = done.stderr.decode().splitlines()[-1]
+    assert last.endswith("stdout was closed: what was found cannot be told")
 
 
 # What ended the reading decides; 3 only where nothing else did

@@ -4,7 +4,6 @@ import inspect
 import json
 import re
 import stat
-import sys
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -369,14 +368,13 @@ def test_every_call_that_writes_is_planned() -> None:
     assert writes <= vars(PlannedKustomer).keys()
 
 
-def test_what_is_not_planned_is_not_sent(simulator: Simulator) -> None:
+def test_what_is_not_planned_is_not_sent() -> None:
     class Sender:
         def send(self, request: Request) -> Any:
             raise AssertionError(request.kind)
 
     with pytest.raises(RuntimeError):
         OnlyReads(Sender()).send(Request("delete of a customer", "DELETE", "/customers/1"))
-    assert not simulator.requests.entries
 
 
 # Signals
@@ -394,7 +392,7 @@ def test_a_signal_ends_a_plan_with_what_is_planned_so_far(
         result = running.result()
     assert result.exit_code == 143
     assert "ended early" in result.stdout
+    assert "So far: a run would create 3 records and update 0." in result.stdout
     assert "nothing was written" in result.error
     assert "| customers |    3 |      3 |" in result.stdout
     assert not simulator.org.customers
-    assert sys.executable == args[0]

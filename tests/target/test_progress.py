@@ -61,11 +61,37 @@ def test_the_log_tells_of_each_stream_that_moves_and_of_the_requests() -> None:
 
 
 def test_the_live_lines_tell_of_all() -> None:
-    assert live_lines(BEFORE, AT_30) == [
+    assert live_lines(BEFORE, AT_30, 80, 12) == [
+        "requests: 88 sent, 2 waiting, 912 of 1,000 left",
         "customers: 4,000 read, 2,300 written, 0 unchanged, 0 skipped, 1 rejected, 230/s",
         "idle: 7 read, 0 written, 0 unchanged, 7 skipped, 0 rejected, 0/s",
-        "requests: 88 sent, 2 waiting, 912 of 1,000 left",
     ]
+
+
+def test_live_lines_that_do_not_fit_tell_of_the_requests_and_of_what_moves() -> None:
+    names = [f"shop-public-{number:02}-customers" for number in range(40)]
+    read = dict.fromkeys(names, 4000)
+    done = {each: {Verdict.CREATED: 4000} for each in names}
+    before = Standing(0.0, read, done)
+    now = Standing(10.0, {**read, names[30]: 4100, names[39]: 4001}, done)
+    requests, first, second, third, *rest, last = live_lines(before, now, 80, 12)
+    assert requests == "requests: 0 sent, 0 waiting"
+    name, counts = first.split(": ")
+    assert counts == "4,100 read, 4,000 written, 0 unchanged, 0 skipped, 0 rejected, 0/s"
+    assert (len(first), name) == (80, "shop-publ...")
+    assert "4,001 read" in second
+    assert "4,000 read" in third
+    assert len(rest) == 7
+    assert last == "and 30 streams more"
+    assert live_lines(before, now, 20, 1) == ["requests: 0 sent, 0 "]
+    assert all(len(each) <= 20 for each in live_lines(before, now, 20, 5))
+
+
+def test_no_name_of_a_stream_speaks_to_the_terminal() -> None:
+    name = "cust\x1b]0;owned\x07\nomers"
+    now = Standing(1.0, {name: 2}, {})
+    for line in (*live_lines(BEFORE, now, 80, 12), *log_lines(BEFORE, now)):
+        assert line.isprintable()
 
 
 def test_the_log_tells_it_each_half_minute(clock: Clock, caplog: pytest.LogCaptureFixture) -> None:
@@ -105,12 +131,10 @@ def test_a_long_run_tells_how_far_it_is_without_a_terminal(
 QUIET = {"PYTHONWARNINGS": "ignore"}
 """The SDK says on stderr, beside the log, that Python 3.10 reached its end of life."""
 
-_COLUMNS, _ROWS = 300, 100
 
-
-def _open_terminal() -> tuple[int, int]:
+def _open_terminal(columns: int = 300, rows: int = 100) -> tuple[int, int]:
     master, terminal = os.openpty()
-    fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("4H", _ROWS, _COLUMNS, 0, 0))
+    fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("4H", rows, columns, 0, 0))
     return master, terminal
 
 
@@ -119,13 +143,16 @@ class Screen:
 
     Attributes:
         fd: What a process has as its terminal.
+        seen: Each line that it ever showed.
+        shown: All that it showed, from moment to moment.
     """
 
-    def __init__(self) -> None:
-        self._master, self.fd = _open_terminal()
-        self._screen = pyte.Screen(_COLUMNS, _ROWS)
+    def __init__(self, columns: int = 300, rows: int = 100) -> None:
+        self._master, self.fd = _open_terminal(columns, rows)
+        self._screen = pyte.HistoryScreen(columns, rows, history=10_000)
         self._stream = pyte.ByteStream(self._screen)
         self.seen: set[str] = set()
+        self.shown: list[list[str]] = []
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._follow)
         self._thread.start()
@@ -138,15 +165,18 @@ class Screen:
                 self._stream.feed(os.read(self._master, 4096))
             except OSError:  # nobody has the terminal any more
                 return
-            self.seen.update(line.rstrip() for line in self._screen.display)
+            self.shown.append([line.rstrip() for line in self._screen.display])
+            self.seen.update(self.shown[-1])
 
     def lines(self) -> list[str]:
-        """What is left on it when all is over."""
+        """What is left on it when all is over, with what has scrolled off it."""
         os.close(self.fd)
         self._ended.set()
         self._thread.join()
         os.close(self._master)
-        return [line.rstrip() for line in self._screen.display if line.strip()]
+        columns = range(self._screen.columns)
+        off = ["".join(line[at].data for at in columns) for line in self._screen.history.top]
+        return [line.rstrip() for line in (*off, *self._screen.display) if line.strip()]
 
 
 @pytest.fixture
@@ -155,10 +185,16 @@ def slow(tmp_path: Path) -> Iterator[Runner]:
         yield Runner(simulator, tmp_path)
 
 
-def _run(runner: Runner, screen: Screen, stdout: int, **env: str) -> tuple[int, bytes]:
+def _run(
+    runner: Runner, screen: Screen, stdout: int, messages: Any = MANY, **env: str
+) -> tuple[int, bytes]:
     done = subprocess.run(
-        runner.command(batch_size_rows=1, max_parallel_requests=2),
-        input=to_lines(MANY),
+        runner.command(
+            batch_size_rows=1,
+            max_parallel_requests=2,
+            streams={"shop-*": {"match_on": ["email"], "fields": {"id": None}}},
+        ),
+        input=to_lines(messages),
         stdout=stdout,
         stderr=screen.fd,
         check=False,
@@ -197,6 +233,48 @@ def test_states_leave_the_lines_of_the_same_terminal_whole(slow: Runner) -> None
     assert '{"at":60}' in left
     assert any(LIVE.match(line) for line in screen.seen)
     assert all(LOGGED.match(line) for line in left if line != '{"at":60}'), left
+
+
+TAP = "tap-shop INFO METRIC record_count"
+
+
+def test_what_others_write_to_the_same_terminal_stays_whole(slow: Runner) -> None:
+    screen = Screen(300, 30)
+    process = subprocess.Popen(
+        slow.command(batch_size_rows=1, max_parallel_requests=2),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=screen.fd,
+        env={**os.environ, "TERM": "xterm", **QUIET},
+    )
+    assert process.stdin
+    for number, message in enumerate(MANY):
+        process.stdin.write(to_lines([message]))
+        process.stdin.flush()
+        if number:
+            wait_until(lambda: any(map(LIVE.match, screen.seen)))
+        os.write(screen.fd, f"{TAP} {number} one\n{TAP} {number} two\n".encode())
+    process.stdin.close()
+    assert process.wait(60) == 0
+    left = screen.lines()
+    told = [line for line in left if not LOGGED.match(line)]
+    assert told == [f"{TAP} {each} {word}" for each in range(len(MANY)) for word in ("one", "two")]
+
+
+def test_many_streams_leave_a_small_terminal_room_and_the_requests_in_sight(slow: Runner) -> None:
+    names = [f"shop-{number:02}-customers" for number in range(40)]
+    messages = [schema(name, CUSTOMERS) for name in names]
+    for number, [person] in enumerate(customers(1, first=each) for each in range(40)):
+        messages.append({**person, "stream": names[number]})
+    screen = Screen(80, 24)
+    code, _ = _run(slow, screen, subprocess.DEVNULL, messages)
+    left = screen.lines()
+    assert code == 0
+    full = [each[12:] for each in screen.shown if each[-1] == "and 30 streams more"]
+    assert full
+    assert all(BUDGET.match(each[0]) for each in full)
+    assert all(len(each) == 12 and all("/s" in line[-6:] for line in each[1:-1]) for each in full)
+    assert not any("streams more" in line or BUDGET.match(line) for line in left)
 
 
 def test_a_terminal_that_can_do_nothing_has_none(slow: Runner) -> None:
