@@ -127,10 +127,11 @@ class Run:
         self._rejects, self._summary = parts.rejects, parts.summary
         self._terminal: Terminal | None = None
         self._progress = Progress(self._standing, clock)
+        self._emit_state = emit_state
         self._settlement = Settlement(
             self._rejects,
             self._summary,
-            Checkpoints(emit_state),
+            Checkpoints(self._emit),
             self.fail,
             self._progress.tick,
         )
@@ -489,6 +490,13 @@ class Run:
                 raise RuntimeError(msg)
 
     # Inside
+
+    def _emit(self, state: JSON) -> None:
+        if self._terminal and sys.stdout is not None and sys.stdout.isatty():
+            with self._terminal.beside():
+                self._emit_state(state)
+        else:
+            self._emit_state(state)
 
     def _standing(self) -> Standing:
         streams, budget = tuple(self._streams), self._client.budget

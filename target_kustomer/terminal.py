@@ -1,44 +1,50 @@
-"""Live lines at the foot of a terminal, and all else above them, whoever writes it."""
+"""Live lines at the foot of a terminal, and all else above them."""
 
 from __future__ import annotations
 
+import logging
 import os
 import threading
-from contextlib import suppress
-from typing import TYPE_CHECKING, TextIO
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, TextIO, cast
+
+from tqdm import tqdm
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
-_KEEP, _BACK = "\x1b7", "\x1b8"
-"""Keep where the cursor is, and go back there."""
 
-_CLEAR_LINE, _CLEAR_BELOW = "\x1b[2K", "\x1b[J"
-_WRAP, _NO_WRAP = "\x1b[?7h", "\x1b[?7l"
-_ALL_SCROLLS = "\x1b[r"
+class _Line(tqdm):  # type: ignore[type-arg]  # it counts nothing
+    monitor_interval = 0  # no thread
 
 
 class Terminal:
     """A terminal whose last lines live.
 
-    All above them scrolls by itself, so that what others write there stays whole: the log, STATE,
-    and the tap before the pipe. From any thread.
+    Log lines that go there stay whole: they are written above. From any thread.
 
     Args:
         stream: stderr, which is a terminal.
     """
 
     def __init__(self, stream: TextIO) -> None:
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
+        _Line.set_lock(self._lock)
         self._stream = stream
-        self._size = os.get_terminal_size(stream.fileno())
-        self._count = 0
+        self._lines: list[_Line] = []
         self._closed = False
+        self._handlers = [each for each in _handlers() if each.stream is stream]
+        for each in self._handlers:
+            each.setStream(cast("TextIO", _Above(stream)))
 
     @property
     def room(self) -> tuple[int, int]:
         """Columns, and the lines that may live: half of all."""
-        return self._size.columns, self._size.lines // 2
+        try:
+            size = os.get_terminal_size(self._stream.fileno())
+        except (OSError, ValueError):  # it is gone
+            return 0, 0
+        return size.columns, size.lines // 2
 
     def show(self, lines: Sequence[str]) -> None:
         """Show these lines in place of those before; nothing where the terminal is gone."""
@@ -46,42 +52,56 @@ class Terminal:
             if self._closed:
                 return
             try:
-                self._show(lines)
+                for text in lines[len(self._lines) :]:
+                    self._lines.append(self._line(text))
+                for line, text in zip(self._lines, lines, strict=False):
+                    line.set_description_str(text)
             except (OSError, ValueError):
                 self._closed = True
 
+    @contextmanager
+    def beside(self) -> Iterator[None]:
+        """While something else is written to the same terminal, which may block."""
+        with _Line.external_write_mode(file=self._stream, nolock=True):
+            yield
+
     def close(self) -> None:
-        """Clear the lines, and let all of the terminal scroll again."""
+        """Clear the lines."""
         with self._lock:
-            if not self._closed and self._count:
-                with suppress(OSError, ValueError):
-                    self._write(self._cleared())
             self._closed = True
+            for line in reversed(self._lines):
+                line.close()
+        for each in self._handlers:
+            each.setStream(self._stream)
 
-    def _show(self, lines: Sequence[str]) -> None:
-        text = ""
-        size = os.get_terminal_size(self._stream.fileno())
-        if size != self._size or len(lines) > self._count:
-            text = self._cleared() if self._count else ""
-            self._size, self._count = size, min(max(len(lines), self._count), size.lines - 1)
-            text += self._reserved()
-        first = self._size.lines - self._count + 1
-        shown = [*lines, *[""] * self._count][: self._count]
-        rows = (
-            f"\x1b[{row};1H{_CLEAR_LINE}{line[: self._size.columns]}"
-            for row, line in enumerate(shown, first)
+    def _line(self, text: str) -> _Line:
+        return _Line(
+            desc=text,
+            bar_format="{desc}",
+            position=len(self._lines),
+            leave=False,
+            dynamic_ncols=True,
+            file=self._stream,
         )
-        self._write(f"{text}{_KEEP}{_NO_WRAP}{''.join(rows)}{_WRAP}{_BACK}")
 
-    def _reserved(self) -> str:
-        """Make room at the foot, the cursor above it, and let only what is above scroll."""
-        down, up = "\x1bD" * self._count, f"\x1b[{self._count}A"
-        return f"{down}{up}{_KEEP}\x1b[1;{self._size.lines - self._count}r{_BACK}"
 
-    def _cleared(self) -> str:
-        first = self._size.lines - self._count + 1
-        return f"{_KEEP}{_ALL_SCROLLS}\x1b[{first};1H{_CLEAR_BELOW}{_BACK}"
+class _Above:
+    """The stream, with what is written to it above the live lines."""
 
-    def _write(self, text: str) -> None:
-        self._stream.write(text)
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> None:
+        with _Line.external_write_mode(file=self._stream):
+            self._stream.write(text)
+
+    def flush(self) -> None:
         self._stream.flush()
+
+
+def _handlers() -> Iterator[logging.StreamHandler[TextIO]]:
+    known = logging.root.manager.loggerDict.values()
+    for logger in (logging.root, *known):
+        for each in logger.handlers if isinstance(logger, logging.Logger) else ():
+            if isinstance(each, logging.StreamHandler):
+                yield each

@@ -120,6 +120,7 @@ KEEPERS: dict[str, set[str]] = {
         "terminal",
         "planning",
     },
+    "tqdm": {"terminal"},
     "queue": {"settlement", "delivery"},
     "time": {"clock"},
     "select": {"reader"},

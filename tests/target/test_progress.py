@@ -235,32 +235,6 @@ def test_states_leave_the_lines_of_the_same_terminal_whole(slow: Runner) -> None
     assert all(LOGGED.match(line) for line in left if line != '{"at":60}'), left
 
 
-TAP = "tap-shop INFO METRIC record_count"
-
-
-def test_what_others_write_to_the_same_terminal_stays_whole(slow: Runner) -> None:
-    screen = Screen(300, 30)
-    process = subprocess.Popen(
-        slow.command(batch_size_rows=1, max_parallel_requests=2),
-        stdin=subprocess.PIPE,
-        stdout=subprocess.DEVNULL,
-        stderr=screen.fd,
-        env={**os.environ, "TERM": "xterm", **QUIET},
-    )
-    assert process.stdin
-    for number, message in enumerate(MANY):
-        process.stdin.write(to_lines([message]))
-        process.stdin.flush()
-        if number:
-            wait_until(lambda: any(map(LIVE.match, screen.seen)))
-        os.write(screen.fd, f"{TAP} {number} one\n{TAP} {number} two\n".encode())
-    process.stdin.close()
-    assert process.wait(60) == 0
-    left = screen.lines()
-    told = [line for line in left if not LOGGED.match(line)]
-    assert told == [f"{TAP} {each} {word}" for each in range(len(MANY)) for word in ("one", "two")]
-
-
 def test_many_streams_leave_a_small_terminal_room_and_the_requests_in_sight(slow: Runner) -> None:
     names = [f"shop-{number:02}-customers" for number in range(40)]
     messages = [schema(name, CUSTOMERS) for name in names]
