@@ -81,10 +81,19 @@ class Knowledge:
             and not any(each.startswith(any_source) for each in held if each != own)
         )
 
-    def doubt(self, stream: Stream, works: Sequence[Work]) -> None:
-        """What remains of these works' attributes is about to be written."""
-        if self.ledger is not None:
-            self.ledger.doubt({work.id: self._sent(stream, work) for work in works if work.id})
+    def doubt(self, stream: Stream, works: Sequence[Work]) -> list[Work]:
+        """What remains of these works' attributes is about to be written.
+
+        Returns:
+            Those that must not be: another run has written them since they were compared.
+        """
+        if self.ledger is None:
+            return []
+        overtaken = self.ledger.doubt(
+            {work.id: self._sent(stream, work) for work in works if work.id},
+            {work.id: work.held for work in works if work.id},
+        )
+        return [work for work in works if work.id in overtaken]
 
     def settle(self, stream: Stream, written: Mapping[Work, str]) -> None:
         """Kustomer holds all that is wanted of these works, under these ids."""
@@ -110,9 +119,19 @@ class Knowledge:
             return
         keys, record = first_keys(work.identity.keys), _record(stream, work)
         compared = work.digests if work.current else {}
-        origins = _origins(work)
         self.ledger.confirm(
-            [Confirmation(stream.object_type, work.id, keys, (), compared, record, origins)]
+            [
+                Confirmation(
+                    stream.object_type,
+                    work.id,
+                    keys,
+                    (),
+                    compared,
+                    record,
+                    _origins(work),
+                    work.held,
+                )
+            ]
         )
 
     def release(self, stream: Stream, works: Sequence[Work]) -> None:
