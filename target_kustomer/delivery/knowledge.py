@@ -70,6 +70,7 @@ class Knowledge:
                 work.held = replace(known, seen=False, company=None, lists_alone=False)
             if known.fresh and self.skip_unchanged:
                 self._leave_changed(stream, work)
+            work.whole = work.attributes == work.wanted
 
     def holds_alone(self, stream: Stream, work: Work, name: str) -> bool:
         """Whether a merged list holds what the record's source sent before, and nothing else."""
@@ -108,6 +109,7 @@ class Knowledge:
                         work.digests or self._digests(stream, work, kustomer_id, work.wanted),
                         _record(stream, work),
                         _origins(work),
+                        whole=work.whole,
                     )
                     for work, kustomer_id in written.items()
                 ]
@@ -129,7 +131,8 @@ class Knowledge:
                     compared,
                     record,
                     _origins(work),
-                    work.held,
+                    whole=work.whole,
+                    compared=work.held,
                 )
             ]
         )

@@ -50,8 +50,9 @@ class Held:
 
     Attributes:
         digests: What was confirmed, by attribute.
-        fresh: Whether it was confirmed within ``resync_after_days``.
-        confirmed_at: When, in UTC seconds since 1970.
+        fresh: Whether all that a record says of it was sent or compared within
+            ``resync_after_days``.
+        confirmed_at: When anything of it was, in UTC seconds since 1970.
         seen: Whether Kustomer has listed it since it was last written, as the record it was.
         company: The company that it then had, empty for none; None where that is not known.
         lists_alone: Whether its merged lists then held what their sources sent and nothing else.
@@ -79,6 +80,7 @@ class Confirmation:
         digests: What was written or read in Kustomer now; empty where nothing was.
         record: The digest of the record that all of it comes from, if it is one.
         origins: The rows that make it what it is, where they are followed.
+        whole: Whether all of the digests were sent, or read in Kustomer, and none merely known.
         compared: What was known when it turned out to be so without a write: it counts only if no
             other run has written since. None where this run has written, or tried to.
     """
@@ -90,6 +92,7 @@ class Confirmation:
     digests: Mapping[str, Digest]
     record: str | None
     origins: Sequence[Origin] = ()
+    whole: bool = True
     compared: Held | None = None
 
 
@@ -156,7 +159,8 @@ class Ledger:
             .join(objects, self._same_object & (identities.c.revision == objects.c.revision))
             .where(
                 objects.c.writer.is_(None),
-                objects.c.confirmed_at >= self._clock.time() - self._fresh_seconds,
+                sa.func.coalesce(objects.c.checked_at, objects.c.confirmed_at)
+                >= self._clock.time() - self._fresh_seconds,
             ),
             identities.c.record,
             records,
@@ -208,7 +212,7 @@ class Ledger:
         return {
             row.kustomer_id: Held(
                 _read(row.attributes),
-                row.confirmed_at >= since,
+                (row.checked_at or row.confirmed_at) >= since,
                 row.confirmed_at,
                 row.lists_alone is not None,
                 row.company,
@@ -427,12 +431,7 @@ class Ledger:
             if each.object_type == "company":
                 row["company"] = ""
             if certain:
-                attributes = _written({**_read(row["attributes"]), **each.digests})
-                if attributes != row["attributes"] and each.object_type == "customer":
-                    row |= _UNSEEN
-                row["attributes"] = attributes
-                row["writer"] = None
-                row["confirmed_at"] = now if each.digests else row["confirmed_at"]
+                row |= _confirmed(row, each, now)
             for position, key in enumerate(each.keys):
                 identity = self.digests.identity(each.object_type, key)
                 bound[identity] = {
@@ -486,6 +485,7 @@ class Ledger:
             "writer": None,
             "written_at": now,
             "confirmed_at": now,
+            "checked_at": now,
             **_UNSEEN,
             "updated_at": None,
         }
@@ -573,6 +573,19 @@ class Ledger:
             return tries(call)
         except exc.SQLAlchemyError as error:
             raise unusable(error) from None
+
+
+def _confirmed(row: Mapping[str, Any], confirmation: Confirmation, now: float) -> dict[str, Any]:
+    """What a confirmation changes of an object's row."""
+    attributes = _written({**_read(row["attributes"]), **confirmation.digests})
+    changes: dict[str, Any] = {"attributes": attributes, "writer": None}
+    if attributes != row["attributes"] and confirmation.object_type == "customer":
+        changes |= _UNSEEN
+    if confirmation.digests:
+        checked_at = row["checked_at"] or row["confirmed_at"]
+        changes["checked_at"] = now if confirmation.whole else checked_at
+        changes["confirmed_at"] = now
+    return changes
 
 
 def _is_newer(row: Mapping[str, Any] | None, held: Held) -> bool:
