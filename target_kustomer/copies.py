@@ -132,7 +132,7 @@ class Copies:
             for name, value in resource.attributes.items()
             if name in self._kept and value not in (None, [], {})
         }
-        return json.dumps([resource.id, kept], separators=(",", ":"))
+        return json.dumps([resource.id, kept, resource.read_at], separators=(",", ":"))
 
 
 def _digest(key: MatchKey) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import threading
+from dataclasses import replace
 from itertools import groupby
 from typing import TYPE_CHECKING
 
@@ -152,18 +153,28 @@ class Identities:
         if object_type == "company":
             self._has_companies = True
 
-    def has_read(self, object_type: ObjectType, kustomer_id: str) -> bool:
-        """Whether to read the object with this id costs nothing now."""
-        return self._listed(object_type, kustomer_id) is not None
+    def has_read(self, object_type: ObjectType, kustomer_id: str, since: float = 0.0) -> bool:
+        """Whether to read the object with this id, as it was after ``since``, costs nothing now."""
+        return self._listed(object_type, kustomer_id, since) is not None
 
-    def read(self, object_type: ObjectType, kustomer_id: str) -> Resource | None:
-        """The object with this id as it was at most five minutes ago, or None."""
-        if (found := self._listed(object_type, kustomer_id)) is not None:
+    def read(
+        self, object_type: ObjectType, kustomer_id: str, since: float = 0.0
+    ) -> Resource | None:
+        """The object with this id, or None, as it was at most five minutes ago.
+
+        Args:
+            object_type: What to read.
+            kustomer_id: Which one.
+            since: When another run has written it last; what was read before does not count.
+        """
+        if (found := self._listed(object_type, kustomer_id, since)) is not None:
             return next(iter(found), None)
         self._demands[object_type].looked += 1
         if object_type == "customer":
             self._updates_demand.looked += 1
-        return self._kustomer.read(object_type, kustomer_id)
+        now = self._clock.time()
+        resource = self._kustomer.read(object_type, kustomer_id)
+        return resource and replace(resource, read_at=now)
 
     def may_have_company(self) -> bool:
         """Whether a customer may be linked to one: False where the org had none a moment ago."""
@@ -175,8 +186,11 @@ class Identities:
                 self._has_companies = True
         return self._has_companies
 
-    def _listed(self, object_type: ObjectType, kustomer_id: str) -> list[Resource] | None:
-        found = (each.find(MatchKey("id", kustomer_id)) for each in self._listings(object_type))
+    def _listed(
+        self, object_type: ObjectType, kustomer_id: str, since: float
+    ) -> list[Resource] | None:
+        key = MatchKey("id", kustomer_id)
+        found = (_found_in(each, key, since) for each in self._listings(object_type))
         return next((each for each in found if each is not None), None)
 
     def _listings(self, object_type: ObjectType) -> list[Listing]:
@@ -192,6 +206,7 @@ class Identities:
         external_id: str | None,
         *,
         now: bool = False,
+        since: float = 0.0,
     ) -> Resource | Rejection | None:
         """Ask for the record: the first kind of key that finds one decides.
 
@@ -200,6 +215,7 @@ class Identities:
             keys: The record's keys, in match_on's order.
             external_id: The record's external id, whether or not it is matched on.
             now: Whether Kustomer is asked, whatever has been read.
+            since: When another run has written it last; what was read before does not count.
 
         Returns:
             What was found, None when all looks came back empty, or why it cannot be told.
@@ -208,7 +224,7 @@ class Identities:
         for _, group in groupby(keys, key=lambda key: key.kind):
             alike = list(group)
             try:
-                found = self._find_by(object_type, alike, external_id, now=now)
+                found = self._find_by(object_type, alike, external_id, math.inf if now else since)
             except RefusedError as error:
                 return Rejection(
                     Reason.REFUSED, alike[0].kind, detail=error.detail, status=error.status
@@ -233,12 +249,11 @@ class Identities:
         object_type: ObjectType,
         keys: Sequence[MatchKey],
         external_id: str | None,
-        *,
-        now: bool,
+        since: float,
     ) -> list[Resource]:
         found: dict[str, Resource] = {}
         for key in keys:
-            read = None if now else self._rosters[object_type].find(key)
+            read = _found_in(self._rosters[object_type], key, since)
             for resource in self._look_up(object_type, key) if read is None else read:
                 borne = known_keys(object_type, resource.id, resource.attributes)
                 if resource.live and key in borne and not _other(key, resource, external_id):
@@ -248,14 +263,24 @@ class Identities:
     def _look_up(self, object_type: ObjectType, key: MatchKey) -> Iterable[Resource]:
         self._demands[object_type].looked += 1
         value = key.spelling or key.value
+        now = self._clock.time()
+        found: Iterable[Resource | None]
         if object_type == "company" and key.kind != "id":
-            return self._kustomer.companies_by(key.kind, value)
-        resource = (
-            self._kustomer.read(object_type, value)
-            if key.kind == "id"
-            else self._kustomer.customer_by(key.kind, value)
-        )
-        return [resource] if resource else []
+            found = self._kustomer.companies_by(key.kind, value)
+        elif key.kind == "id":
+            found = [self._kustomer.read(object_type, value)]
+        else:
+            found = [self._kustomer.customer_by(key.kind, value)]
+        return [replace(each, read_at=now) for each in found if each]
+
+
+def _found_in(listing: Listing, key: MatchKey, since: float) -> list[Resource] | None:
+    """What a list tells of a key, None where that is not known as it was after ``since``."""
+    if since == math.inf:
+        return None
+    found = listing.find(key)
+    is_known = found is not None and all(each.read_at > since for each in found)
+    return found if is_known else None
 
 
 def _other(key: MatchKey, resource: Resource, external_id: str | None) -> bool:

@@ -6,7 +6,7 @@ import abc
 import logging
 import math
 import threading
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from typing_extensions import override
@@ -174,7 +174,10 @@ class Listing(abc.ABC):
             self._requests += 1
             request = self._requests
         try:
+            began_at = self._clock.time()
             page = self._page_of(current)
+            resources = [replace(each, read_at=began_at) for each in page.resources]
+            page = replace(page, resources=resources)
             with self._lock:
                 self._take(current, page, request)
             self._recount()

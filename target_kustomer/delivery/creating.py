@@ -81,7 +81,8 @@ class Creating:
         keys = work.identity.keys
         find = self._services.identities.find
         read_before = self._services.identities.knows_all(self._object)
-        found = find(self._object, keys, work.identity.external_id, now=uncertain)
+        identity = work.identity
+        found = find(self._object, keys, identity.external_id, now=uncertain, since=identity.since)
         if found is None and read_before and not uncertain:  # Kustomer itself knows better
             found = find(self._object, keys, work.identity.external_id, now=True)
         if found is None and uncertain and (ours := self._ours(payload)):

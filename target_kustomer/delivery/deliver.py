@@ -119,8 +119,13 @@ class BatchDelivery:
             return self._delivery.met(Work(identity, known_id))
         if not self._must_look(identity):
             return Work(identity)
-        found = self._services.identities.find(
-            self._object, keys, identity.external_id, now=identity.is_delete
+        find = self._services.identities.find
+        found = find(
+            self._object,
+            keys,
+            identity.external_id,
+            now=identity.is_delete,
+            since=identity.since,
         )
         if not identity.is_delete:
             self._trial.note_met(1, found is not None)

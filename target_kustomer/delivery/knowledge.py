@@ -79,6 +79,7 @@ class Knowledge:
                 work.held = replace(known, seen=False, company=None, lists_alone=False)
             if known.fresh and self.skip_unchanged:
                 self._leave_changed(stream, work)
+            work.whole = work.attributes == work.wanted
 
     def holds_alone(self, stream: Stream, work: Work, name: str) -> bool:
         """Whether a merged list holds what the record's source sent before, and nothing else."""
@@ -90,10 +91,19 @@ class Knowledge:
             and not any(each.startswith(any_source) for each in held if each != own)
         )
 
-    def doubt(self, stream: Stream, works: Sequence[Work]) -> None:
-        """What remains of these works' attributes is about to be written."""
-        if self.ledger is not None:
-            self.ledger.doubt({work.id: self._sent(stream, work) for work in works if work.id})
+    def doubt(self, stream: Stream, works: Sequence[Work]) -> list[Work]:
+        """What remains of these works' attributes is about to be written.
+
+        Returns:
+            Those that must not be: another run has written them since they were compared.
+        """
+        if self.ledger is None:
+            return []
+        overtaken = self.ledger.doubt(
+            {work.id: self._sent(stream, work) for work in works if work.id},
+            {work.id: work.held for work in works if work.id},
+        )
+        return [work for work in works if work.id in overtaken]
 
     def settle(self, stream: Stream, written: Mapping[Work, str]) -> None:
         """Kustomer holds all that is wanted of these works, under these ids."""
@@ -108,6 +118,7 @@ class Knowledge:
                         work.digests or self._digests(stream, work, kustomer_id, work.wanted),
                         _record(stream, work),
                         _origins(work),
+                        whole=work.whole,
                     )
                     for work, kustomer_id in written.items()
                 ]
@@ -119,9 +130,20 @@ class Knowledge:
             return
         keys, record = first_keys(work.identity.keys), _record(stream, work)
         compared = work.digests if work.current else {}
-        origins = _origins(work)
         self.ledger.confirm(
-            [Confirmation(stream.object_type, work.id, keys, (), compared, record, origins)]
+            [
+                Confirmation(
+                    stream.object_type,
+                    work.id,
+                    keys,
+                    (),
+                    compared,
+                    record,
+                    _origins(work),
+                    whole=work.whole,
+                    compared=work.held,
+                )
+            ]
         )
 
     def release(self, stream: Stream, works: Sequence[Work]) -> None:

@@ -63,13 +63,12 @@ class Updating:
         current = [work for work in known if self._is_known(work)]
         if last and not self._verdicts.again:
             self._delivery.flight.located()
-        prepared = [work for work in current if self._prepare_update(work)]
+        prepared = self._doubt([work for work in current if self._prepare_update(work)])
         singly: list[Work] = []
         bulk: list[Work] = []
         for work in prepared:
             alone = SINGLE_UPDATE_ONLY[self._object] & set(work.attributes)
             (singly if alone else bulk).append(work)
-        self._services.knowledge.doubt(self._stream, prepared)
         for work in singly:
             self._update_singly(work)
         results = self._delivery.send(
@@ -89,7 +88,9 @@ class Updating:
         """How many would have to be asked for one by one."""
         has_read = self._services.identities.has_read
         return sum(
-            not work.current and self._must_read(work) and not has_read(self._object, work.id or "")
+            not work.current
+            and self._must_read(work)
+            and not has_read(self._object, work.id or "", work.held.written_at)
             for work in works
         )
 
@@ -98,9 +99,15 @@ class Updating:
         if self._services.identities.is_gone(work.id or ""):
             self._vanished(work)
             return False
+        if _is_overtaken(work):
+            again = replace(work.identity, since=work.held.written_at)
+            self._verdicts.again.append([again])
+            return False
         if work.current or not self._must_read(work):
             return True
-        work.current = self._services.identities.read(self._object, work.id or "")
+        work.current = self._services.identities.read(
+            self._object, work.id or "", work.held.written_at
+        )
         if work.current and work.identity.keys[0] in known_keys(
             self._object, work.current.id, work.current.attributes
         ):
@@ -125,6 +132,14 @@ class Updating:
                 and self._services.identities.may_have_company()
             )
         )
+
+    def _doubt(self, works: Sequence[Work]) -> list[Work]:
+        """Those that may be sent; what another run has written meanwhile is read and goes again."""
+        overtaken = self._services.knowledge.doubt(self._stream, works)
+        for work in overtaken:
+            self._delivery.note_written({}, work.id)
+            self._verdicts.again.append([work.identity])
+        return [work for work in works if work not in overtaken]
 
     def _merged_lists(self, work: Work) -> set[str]:
         if self._settings.lists == "replace":
@@ -239,6 +254,13 @@ class Updating:
             self._verdicts.refuse(identity, Rejection(Reason.REFUSED, detail=detail))
         else:
             self._verdicts.again.append([replace(identity, relocated=True)])
+
+
+def _is_overtaken(work: Work) -> bool:
+    """Whether what was read of it may be older than what another run has written."""
+    written_at = work.held.written_at
+    is_older = work.current is not None and work.current.read_at <= written_at
+    return is_older and work.identity.since != written_at
 
 
 def _kept_another_company(work: Work, resource: Resource) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from target_kustomer.mapping.keys import first_keys
@@ -25,10 +25,12 @@ class Identity:
     Attributes:
         records: The records.
         relocated: Whether it is here again because its Kustomer id had vanished.
+        since: When another run was found to have written it last; what was read before is old.
     """
 
     records: list[PreparedRecord]
     relocated: bool = False
+    since: float = 0.0
 
     @property
     def ordinal(self) -> int:
@@ -52,7 +54,7 @@ class Identity:
 
     def singly(self) -> list[Identity]:
         """Each record as an identity of its own."""
-        return [Identity([record], self.relocated) for record in self.records]
+        return [replace(self, records=[record]) for record in self.records]
 
 
 @dataclass(slots=True)

@@ -57,6 +57,7 @@ class Work:
         attributes: What is to be sent: those that Kustomer is not known to hold.
         held: What the ledger knows of it.
         digests: The digests of all that is wanted, where there is a ledger.
+        whole: Whether nothing of it is left out for being known to the ledger alone.
     """
 
     identity: Identity
@@ -67,6 +68,7 @@ class Work:
     attributes: dict[str, Any] = field(default_factory=dict)
     held: Held = field(default_factory=Held)
     digests: dict[str, Digest] = field(default_factory=dict)
+    whole: bool = True
 
 
 @dataclass(frozen=True, slots=True)

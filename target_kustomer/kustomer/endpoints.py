@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -42,10 +43,15 @@ _FORBIDDEN = 403
 
 @dataclass(frozen=True, slots=True)
 class Resource:
-    """A customer or company as Kustomer holds it, a customer's company among the attributes."""
+    """A customer or company as Kustomer holds it, a customer's company among the attributes.
+
+    Attributes:
+        read_at: No earlier than when it was as it is here, in UTC seconds since 1970.
+    """
 
     id: str
     attributes: Attributes
+    read_at: float = field(default=math.inf, compare=False)
 
     @property
     def company_id(self) -> str | None:

@@ -50,11 +50,14 @@ class Held:
 
     Attributes:
         digests: What was confirmed, by attribute.
-        fresh: Whether it was confirmed within ``resync_after_days``.
-        confirmed_at: When, in UTC seconds since 1970.
+        fresh: Whether all that a record says of it was sent or compared within
+            ``resync_after_days``.
+        confirmed_at: When anything of it was, in UTC seconds since 1970.
         seen: Whether Kustomer has listed it since it was last written, as the record it was.
         company: The company that it then had, empty for none; None where that is not known.
         lists_alone: Whether its merged lists then held what their sources sent and nothing else.
+        revision: Counted up with each write; 0 where nothing is known of it.
+        written_at: When a write of it last began or ended, by the clock of the run that wrote.
     """
 
     digests: Mapping[str, Digest] = field(default_factory=dict)
@@ -63,6 +66,8 @@ class Held:
     seen: bool = False
     company: str | None = None
     lists_alone: bool = False
+    revision: int = 0
+    written_at: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +80,9 @@ class Confirmation:
         digests: What was written or read in Kustomer now; empty where nothing was.
         record: The digest of the record that all of it comes from, if it is one.
         origins: The rows that make it what it is, where they are followed.
+        whole: Whether all of the digests were sent, or read in Kustomer, and none merely known.
+        compared: What was known when it turned out to be so without a write: it counts only if no
+            other run has written since. None where this run has written, or tried to.
     """
 
     object_type: ObjectType
@@ -84,6 +92,8 @@ class Confirmation:
     digests: Mapping[str, Digest]
     record: str | None
     origins: Sequence[Origin] = ()
+    whole: bool = True
+    compared: Held | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +159,8 @@ class Ledger:
             .join(objects, self._same_object & (identities.c.revision == objects.c.revision))
             .where(
                 objects.c.writer.is_(None),
-                objects.c.confirmed_at >= self._clock.time() - self._fresh_seconds,
+                sa.func.coalesce(objects.c.checked_at, objects.c.confirmed_at)
+                >= self._clock.time() - self._fresh_seconds,
             ),
             identities.c.record,
             records,
@@ -211,11 +222,13 @@ class Ledger:
         return {
             row.kustomer_id: Held(
                 _read(row.attributes),
-                row.confirmed_at >= since,
+                (row.checked_at or row.confirmed_at) >= since,
                 row.confirmed_at,
                 row.lists_alone is not None,
                 row.company,
                 bool(row.lists_alone),
+                row.revision,
+                row.written_at,
             )
             for row in rows
         }
@@ -323,10 +336,23 @@ class Ledger:
 
     # Writing
 
-    def doubt(self, writes: Mapping[str, Mapping[str, Digest]]) -> None:
-        """These attributes of these objects are about to be written."""
-        if writes:
-            self._transact(lambda connection: self._doubt(connection, writes))
+    def doubt(
+        self,
+        writes: Mapping[str, Mapping[str, Digest]],
+        compared: Mapping[str, Held] | None = None,
+    ) -> set[str]:
+        """These attributes of these objects are about to be written.
+
+        Args:
+            writes: The attributes, by the ids of the objects.
+            compared: What was known of the objects when it was found out what to write.
+
+        Returns:
+            Those that must not be written: another run has written them since.
+        """
+        if not writes:
+            return set()
+        return self._transact(lambda connection: self._doubt(connection, writes, compared or {}))
 
     def confirm(self, confirmations: Sequence[Confirmation]) -> None:
         """Kustomer has told that it holds this."""
@@ -378,10 +404,18 @@ class Ledger:
             connection.execute(confirmed.values(record=None))
         return meant
 
-    def _doubt(self, connection: sa.Connection, writes: Mapping[str, Mapping[str, Digest]]) -> None:
+    def _doubt(
+        self,
+        connection: sa.Connection,
+        writes: Mapping[str, Mapping[str, Digest]],
+        compared: Mapping[str, Held],
+    ) -> set[str]:
         now = self._clock.time()
         rows = self._locked(connection, writes)
+        overtaken = {each for each, held in compared.items() if _is_newer(rows.get(each), held)}
         for kustomer_id, digests in writes.items():
+            if kustomer_id in overtaken:
+                continue
             row = rows.setdefault(kustomer_id, self._new_row(kustomer_id, now))
             held = _read(row["attributes"])
             doubted = {name: each.doubted(held.get(name)) for name, each in digests.items()}
@@ -391,25 +425,23 @@ class Ledger:
             row["writer"] = self._run if self._is_alone(row, now) else ""
             row["written_at"] = now
         self._replace_objects(connection, rows)
+        return overtaken
 
     def _confirm(self, connection: sa.Connection, confirmations: Sequence[Confirmation]) -> None:
         now = self._clock.time()
         rows = self._locked(connection, [each.kustomer_id for each in confirmations])
         bound = {}
         for each in confirmations:
-            if not each.digests and each.kustomer_id not in rows:
-                continue  # forgotten meanwhile
+            if _is_overtaken(each, rows.get(each.kustomer_id)):
+                continue
             row = rows.setdefault(each.kustomer_id, self._new_row(each.kustomer_id, now))
             certain = row["writer"] in {None, self._run}
+            if each.compared is None:
+                row["written_at"] = now
             if each.object_type == "company":
                 row["company"] = ""
             if certain:
-                attributes = _written({**_read(row["attributes"]), **each.digests})
-                if attributes != row["attributes"] and each.object_type == "customer":
-                    row |= _UNSEEN
-                row["attributes"] = attributes
-                row["writer"] = None
-                row["confirmed_at"] = now if each.digests else row["confirmed_at"]
+                row |= _confirmed(row, each, now)
             for position, key in enumerate(each.keys):
                 identity = self.digests.identity(each.object_type, key)
                 bound[identity] = {
@@ -463,6 +495,7 @@ class Ledger:
             "writer": None,
             "written_at": now,
             "confirmed_at": now,
+            "checked_at": now,
             **_UNSEEN,
             "updated_at": None,
         }
@@ -550,6 +583,34 @@ class Ledger:
             return tries(call)
         except exc.SQLAlchemyError as error:
             raise unusable(error) from None
+
+
+def _confirmed(row: Mapping[str, Any], confirmation: Confirmation, now: float) -> dict[str, Any]:
+    """What a confirmation changes of an object's row."""
+    attributes = _written({**_read(row["attributes"]), **confirmation.digests})
+    changes: dict[str, Any] = {"attributes": attributes, "writer": None}
+    if attributes != row["attributes"] and confirmation.object_type == "customer":
+        changes |= _UNSEEN
+    if confirmation.digests:
+        checked_at = row["checked_at"] or row["confirmed_at"]
+        changes["checked_at"] = now if confirmation.whole else checked_at
+        changes["confirmed_at"] = now
+    return changes
+
+
+def _is_newer(row: Mapping[str, Any] | None, held: Held) -> bool:
+    """Whether a write of the object has begun or ended since it was held to be so."""
+    if row is None:
+        return held.revision > 0
+    return (row["revision"], row["written_at"]) != (held.revision, held.written_at)
+
+
+def _is_overtaken(confirmation: Confirmation, row: Mapping[str, Any] | None) -> bool:
+    """Whether what is confirmed was forgotten or, where it was compared, written meanwhile."""
+    if row is None and not confirmation.digests:
+        return True
+    compared = confirmation.compared
+    return compared is not None and _is_newer(row, compared)
 
 
 def _read(attributes: Mapping[str, Any]) -> dict[str, Digest]:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-VERSION = 2
+VERSION = 3
 """Of the tables; counted up with each migration."""
 
 _BUSY_SECONDS = 60
@@ -64,6 +64,7 @@ objects = sa.Table(
     sa.Column("writer", sa.String(32)),
     sa.Column("written_at", sa.Float, nullable=False),
     sa.Column("confirmed_at", sa.Float, nullable=False),
+    sa.Column("checked_at", sa.Float),
     sa.Column("company", sa.String(64)),
     sa.Column("lists_alone", sa.Boolean),
     sa.Column("updated_at", sa.String(64)),
@@ -71,10 +72,12 @@ objects = sa.Table(
 """What was confirmed of an object.
 
 ``writer`` is the run whose write is on its way, empty where there are two of them. Times are UTC
-seconds since 1970. ``company`` and ``lists_alone`` are as Kustomer listed the object since it was
-last written: a customer's company, empty where it has none, and whether its merged lists hold what
-its sources sent and nothing else. Both are null of one that was not; a company has the first only.
-``updated_at`` is Kustomer's time of the update that was listed last, so that no older page counts.
+seconds since 1970. ``checked_at`` is when all that a record says of the object was last sent or
+compared with Kustomer; null, of older versions, where that was at ``confirmed_at``. ``company``
+and ``lists_alone`` are as Kustomer listed the object since it was last written: a customer's
+company, empty where it has none, and whether its merged lists hold what its sources sent and
+nothing else. Both are null of one that was not; a company has the first only. ``updated_at`` is
+Kustomer's time of the update that was listed last, so that no older page counts.
 """
 
 runs = sa.Table(
@@ -117,14 +120,11 @@ _MAX_TERMS = 400
 """Values in one statement; SQLite's limit was 999 for long."""
 
 
-def _to_version_2(connection: sa.Connection) -> None:
-    for column in (objects.c.company, objects.c.lists_alone, objects.c.updated_at):
-        definition = CreateColumn(column).compile(dialect=connection.dialect)
-        connection.exec_driver_sql(f"ALTER TABLE {objects.name} ADD COLUMN {definition}")
-
-
-_MIGRATIONS: Mapping[int, Callable[[sa.Connection], None]] = {1: _to_version_2}
-"""What makes tables of a version those of the next one."""
+_NEW_COLUMNS: Mapping[int, Sequence[sa.Column[Any]]] = {
+    1: (objects.c.company, objects.c.lists_alone, objects.c.updated_at),
+    2: (objects.c.checked_at,),
+}
+"""What the objects of a version lack of the next one."""
 
 
 def open_database(url: str) -> tuple[sa.Engine, bytes]:
@@ -251,6 +251,8 @@ def check_version(version: int) -> None:
 def _migrate(connection: sa.Connection, version: int) -> None:
     check_version(version)
     for step in range(version, VERSION):
-        _MIGRATIONS[step](connection)
+        for column in _NEW_COLUMNS[step]:
+            definition = CreateColumn(column).compile(dialect=connection.dialect)
+            connection.exec_driver_sql(f"ALTER TABLE {objects.name} ADD COLUMN {definition}")
     if version < VERSION:
         connection.execute(sa.update(about).values(version=VERSION))

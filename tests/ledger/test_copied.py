@@ -123,7 +123,7 @@ def test_one_of_an_earlier_version_stays_of_it(url: str, clock: Clock, tmp_path:
     fill(url, clock)
     with closing(sqlite3.connect(tmp_path / "ledger.db")) as database, database:
         database.execute("UPDATE target_kustomer_ledger SET version = 1")
-        for column in ("company", "lists_alone", "updated_at"):
+        for column in ("company", "lists_alone", "updated_at", "checked_at"):
             database.execute(f"ALTER TABLE target_kustomer_objects DROP COLUMN {column}")
     before = files_in(tmp_path)
     with closing(opened(CopiedLedger, url, clock)) as copied:
@@ -178,7 +178,7 @@ def test_a_server_is_read_and_given_nothing(clock: Clock) -> None:
         with closing(opened(CopiedLedger, url, clock)) as copied:
             assert says(copied) == known
             told(copied, "k2", BOB, "r2")
-        for column in ("company", "lists_alone", "updated_at"):
+        for column in ("company", "lists_alone", "updated_at", "checked_at"):
             cluster.run("-c", f"ALTER TABLE target_kustomer_objects DROP COLUMN {column}")
         cluster.run("-c", "UPDATE target_kustomer_ledger SET version = 1")
         with closing(opened(CopiedLedger, url, clock)) as copied:

@@ -52,7 +52,9 @@ def confirm(ledger: Ledger, digests: Mapping[str, Digest], record: str = "r") ->
     ledger.confirm([Confirmation("customer", ID, [KEY], [KEY], dict(digests), record)])
 
 
-def doubt_while(first: Ledger, other: Callable[[], None], monkeypatch: pytest.MonkeyPatch) -> None:
+def doubt_while(
+    first: Ledger, other: Callable[[], object], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The first run doubts the name; before its transaction ends, the other one's has begun."""
     inner, others = first._replace_objects, []
 

@@ -57,7 +57,7 @@ def test_a_ledger_of_an_earlier_version_is_one_that_a_run_takes_over(
     _opened(url).close()
     with closing(sqlite3.connect(tmp_path / "ledger.db")) as connection, connection:
         connection.execute("UPDATE target_kustomer_ledger SET version = 1")
-        for column in ("company", "lists_alone", "updated_at"):
+        for column in ("company", "lists_alone", "updated_at", "checked_at"):
             connection.execute(f"ALTER TABLE target_kustomer_objects DROP COLUMN {column}")
     assert look(url, "org") == Sight(1, 1, 0)
 

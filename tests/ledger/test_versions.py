@@ -526,7 +526,7 @@ def test_a_ledger_of_the_first_version_is_carried_on(
     run(table(V1, [1, 2]), **{**ledger, "on_delete": "ignore"})
     with sqlite3.connect(tmp_path / "ledger.db") as connection:
         connection.execute("DROP TABLE target_kustomer_sources")
-        for column in ("company", "lists_alone", "updated_at"):
+        for column in ("company", "lists_alone", "updated_at", "checked_at"):
             connection.execute(f"ALTER TABLE target_kustomer_objects DROP COLUMN {column}")
         connection.execute("UPDATE target_kustomer_ledger SET version = 1")
     connection.close()
