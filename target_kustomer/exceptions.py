@@ -113,9 +113,7 @@ class SignalError(FatalError):
         signum: The signal's number.
     """
 
-    def __init__(
-        self, signum: int, mend: str = "run again: it goes on from the last STATE"
-    ) -> None:
+    def __init__(self, signum: int, *, mend: str) -> None:
         super().__init__(f"ended by signal {signum}", mend=mend)
         self.signum = signum
         self.exit_code = 128 + signum

@@ -272,7 +272,7 @@ class Run:
         """A signal came; a second one ends the grace. Safe in a signal handler."""
         self._signals += 1
         if self._ended_by is None:
-            self._ended_by = SignalError(signum)
+            self._ended_by = SignalError(signum, mend="run again: it goes on from the last STATE")
 
     def fail(self, failure: BaseException) -> None:
         """A thread failed: the first failure ends the run."""

@@ -257,7 +257,7 @@ class TargetKustomer(Target):
     @override
     def _handle_termination(self, signum: int, frame: FrameType | None) -> None:
         if not hasattr(self, "run"):  # the SDK takes the signals before there is one
-            raise SignalError(signum, "nothing was done yet; start it again")
+            raise SignalError(signum, mend="nothing was done yet; start it again")
         self.run.signal(signum)
         self._wakeup.set()
 

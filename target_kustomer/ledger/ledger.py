@@ -135,6 +135,10 @@ class Ledger:
     ) -> None:
         self._engine, key = open_database(url)
         self._reading = self._engine.execution_options(isolation_level="AUTOCOMMIT")
+        self._writing = self._engine
+        if self._engine.dialect.name != "sqlite":  # whose writers take their turn anyway
+            # What waited for another one's rows would read on without them, and write over them.
+            self._writing = self._engine.execution_options(isolation_level="REPEATABLE READ")
         self._org = org
         self._run = secrets.token_hex(16)
         self._fresh_seconds = resync_after_days * _DAY_SECONDS
@@ -564,7 +568,7 @@ class Ledger:
 
     def _transact(self, work: Callable[[sa.Connection], T]) -> T:
         def write() -> T:
-            with self._lock, self._engine.begin() as connection:
+            with self._lock, self._writing.begin() as connection:
                 return work(connection)
 
         return self._tried(write)

@@ -202,8 +202,7 @@ def connect(parsed: sa.URL, busy_seconds: float = _BUSY_SECONDS) -> sa.Engine:
         busy_seconds: How long they wait for another process's transaction (SQLite).
     """
     if parsed.get_backend_name() != "sqlite":
-        # A transaction that waited for another's rows would read without them, and write over them.
-        return sa.create_engine(parsed, pool_pre_ping=True, isolation_level="REPEATABLE READ")
+        return sa.create_engine(parsed, pool_pre_ping=True)
     if parsed.database and not parsed.database.startswith("file:"):
         with suppress(OSError):  # SQLite's own error is the better one
             Path(parsed.database).touch(mode=0o600)

@@ -127,7 +127,7 @@ class PlanRun(Run):
     def signal(self, signum: int) -> None:
         super().signal(signum)
         if type(self._ended_by) is SignalError:
-            self._ended_by = SignalError(signum, "nothing was written to Kustomer; plan again")
+            self._ended_by = SignalError(signum, mend="nothing was written to Kustomer; plan again")
 
     @override
     def ignore(self, stream: str) -> None:

@@ -29,13 +29,12 @@ _EXITS = {
     "RejectsError": "3",
     "AccessError": "4",
     "UnreachableError": "5",
+    "SignalError": "128 + n",
 }
 """The errors that end a run, and with which code."""
 
 _SPEAKING = {
     "settings.py": {"config_problem": "2"},
-    "exceptions.py": {"SignalError": "128 + n"},
-    "planning/run.py": {"_PlanSignalError": "128 + n"},
     "target.py": {
         "cli": "2",
         "make_context": "2",
@@ -145,6 +144,8 @@ class _Source:
         if function.name == "_broken":  # it words what its callers give it
             return
         texts = self._texts(call.args[0], function)
+        if name == "SignalError":
+            texts = [f"ended by signal {OPEN}"]
         if name in _EXITS:
             mends = [each.value for each in call.keywords if each.arg == "mend"]
             tails = [f": {each}" for each in self._texts(mends[0], function)] if mends else [""]

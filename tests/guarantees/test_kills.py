@@ -198,11 +198,11 @@ def end(cell: Cell, running: Running, simulator: Simulator) -> None:
         simulator.start()
 
 
-def assert_ended_by_signal(dead: Result) -> None:
+def assert_ended_by_signal(
+    dead: Result, mend: str = "run again: it goes on from the last STATE"
+) -> None:
     """Its last line says what to do."""
-    number = dead.exit_code - 128
-    last_words = f"ended by signal {number}: run again: it goes on from the last STATE"
-    assert dead.error.endswith(last_words)
+    assert dead.error.endswith(f"ended by signal {dead.exit_code - 128}: {mend}")
     assert "Traceback" not in dead.log
 
 
@@ -403,7 +403,10 @@ def test_a_signal_at_the_start_and_at_the_end_of_stdin(
     prepare(simulator.org)
     dead = Runner(simulator, tmp_path, struck)(SMALL.messages)
     assert dead.exit_code == 128 + number
-    assert_ended_by_signal(dead)
+    if hook == "setup_mapper":
+        assert_ended_by_signal(dead, "nothing was done yet; start it again")
+    else:
+        assert_ended_by_signal(dead)
     resume(Runner(simulator, tmp_path / "rest"), SMALL, dead, tally)
 
 

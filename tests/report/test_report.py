@@ -75,7 +75,7 @@ def test_the_totals_are_those_of_the_summary_and_of_kustomer(
 ) -> None:
     for number in range(5):
         simulator.org.add_customer({"externalId": f"c{number}", "name": "before"})
-    simulator.faults.add("502_html", path_pattern="/bulk")
+    simulator.faults.add("502_html", path_pattern="/customers/bulk")
     simulator.faults.add("reset_before", path_pattern="/batches")
     messages = [
         schema("companies", COMPANIES),

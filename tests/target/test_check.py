@@ -212,7 +212,7 @@ def test_a_ledger_that_is_there_is_left_as_it_is(
     url = f"sqlite:///{tmp_path / 'ledger.db'}"
     check.run([schema("customers", CUSTOMERS), *customers(3)], ledger_url=url)
     before = (tmp_path / "ledger.db").read_bytes()
-    assert check(ledger_url=url).of("ledger")["says"] == "version 2; it knows 3 records of this org"
+    assert check(ledger_url=url).of("ledger")["says"] == "version 3; it knows 3 records of this org"
     assert (tmp_path / "ledger.db").read_bytes() == before
     assert [path.name for path in tmp_path.glob("ledger.db*")] == ["ledger.db"]
     assert len(simulator.org.customers) == 3
