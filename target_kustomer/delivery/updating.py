@@ -90,7 +90,7 @@ class Updating:
         return sum(
             not work.current
             and self._must_read(work)
-            and not has_read(self._object, work.id or "", work.held.written_at)
+            and not has_read(self._object, work.id or "", work.held.others_wrote_at)
             for work in works
         )
 
@@ -100,13 +100,13 @@ class Updating:
             self._vanished(work)
             return False
         if _is_overtaken(work):
-            again = replace(work.identity, since=work.held.written_at)
+            again = replace(work.identity, since=work.held.others_wrote_at)
             self._verdicts.again.append([again])
             return False
         if work.current or not self._must_read(work):
             return True
         work.current = self._services.identities.read(
-            self._object, work.id or "", work.held.written_at
+            self._object, work.id or "", work.held.others_wrote_at
         )
         if work.current and work.identity.keys[0] in known_keys(
             self._object, work.current.id, work.current.attributes
@@ -258,7 +258,7 @@ class Updating:
 
 def _is_overtaken(work: Work) -> bool:
     """Whether what was read of it may be older than what another run has written."""
-    written_at = work.held.written_at
+    written_at = work.held.others_wrote_at
     is_older = work.current is not None and work.current.read_at <= written_at
     return is_older and work.identity.since != written_at
 

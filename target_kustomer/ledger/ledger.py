@@ -26,6 +26,7 @@ from target_kustomer.ledger.tables import (
     unusable,
 )
 from target_kustomer.mapping.keys import LASTING_KINDS, first_keys
+from target_kustomer.recent import Recent
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -58,6 +59,7 @@ class Held:
         lists_alone: Whether its merged lists then held what their sources sent and nothing else.
         revision: Counted up with each write; 0 where nothing is known of it.
         written_at: When a write of it last began or ended, by the clock of the run that wrote.
+        others_wrote_at: The same, where it was another run's; else 0.
     """
 
     digests: Mapping[str, Digest] = field(default_factory=dict)
@@ -68,6 +70,7 @@ class Held:
     lists_alone: bool = False
     revision: int = 0
     written_at: float = 0.0
+    others_wrote_at: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +148,8 @@ class Ledger:
         self._write_seconds = write_seconds
         self._clock = clock
         self._lock = threading.Lock()
+        self._own_writes: Recent[float] = Recent()
+        self._own_lock = threading.Lock()
         self.digests = Digests(key, org)
         self.sources = Sources(org, self._transact)
         self.was_empty = not self._is_any(sa.true())
@@ -233,9 +238,19 @@ class Ledger:
                 bool(row.lists_alone),
                 row.revision,
                 row.written_at,
+                0.0 if self._is_own(row.kustomer_id, row.written_at) else row.written_at,
             )
             for row in rows
         }
+
+    def _is_own(self, kustomer_id: str, written_at: float) -> bool:
+        with self._own_lock:
+            return self._own_writes.get(kustomer_id) == written_at
+
+    def _note_own(self, ids: Iterable[str], now: float) -> None:
+        with self._own_lock:
+            for each in ids:
+                self._own_writes.put(now, each)
 
     # What Kustomer lists
 
@@ -429,6 +444,7 @@ class Ledger:
             row["writer"] = self._run if self._is_alone(row, now) else ""
             row["written_at"] = now
         self._replace_objects(connection, rows)
+        self._note_own(writes.keys() - overtaken, now)
         return overtaken
 
     def _confirm(self, connection: sa.Connection, confirmations: Sequence[Confirmation]) -> None:
@@ -456,6 +472,7 @@ class Ledger:
                     "revision": row["revision"],
                 }
         self._replace_objects(connection, rows)
+        self._note_own((each for each, row in rows.items() if row["written_at"] == now), now)
         borne = {
             self.digests.identity(each.object_type, key)
             for each in confirmations
