@@ -192,9 +192,12 @@ class _ServerThread(threading.Thread):
         self.ready.set()
         await self._stopping.wait()
         server.close()
+        await asyncio.sleep(0)  # so that who was accepted already is among the connections
         for connection in list(state.connections):
             connection.transport.abort()
         await asyncio.gather(*state.tasks)
+        while state.connections:  # a transport closes its socket a turn later
+            await asyncio.sleep(0)
 
     def _protocol(self, config: uvicorn.Config, state: ServerState) -> asyncio.Protocol:
         if self._world.faults.refuses_connection(len(self._world.log.entries) + 1):
