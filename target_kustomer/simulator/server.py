@@ -196,8 +196,7 @@ class _ServerThread(threading.Thread):
         for connection in list(state.connections):
             connection.transport.abort()
         await asyncio.gather(*state.tasks)
-        while state.connections:  # a transport closes its socket a turn later
-            await asyncio.sleep(0)
+        await asyncio.sleep(0)  # a transport closes its socket a turn later
 
     def _protocol(self, config: uvicorn.Config, state: ServerState) -> asyncio.Protocol:
         if self._world.faults.refuses_connection(len(self._world.log.entries) + 1):
