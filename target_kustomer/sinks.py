@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import abc
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from singer_sdk.sinks import RecordSink
@@ -154,16 +153,15 @@ class KustomerSink(UncheckedSink):
             keys = self._rejected_keys(taken.record) if rejected else ()
             packer.add_decided(self._stream, prepared, keys)
         else:
-            writes, reads = self._claims(prepared.mapped, prepared.keys)
+            writes, reads = self._claims(prepared.mapped)
             if prepared.is_delete and self.object_type == "company":
                 writes.append(ANY_COMPANY)
             packer.add(self._stream, prepared, writes, reads, known_id)
 
-    @abc.abstractmethod
-    def _claims(
-        self, mapped: MappedRecord, keys: Sequence[MatchKey]
-    ) -> tuple[list[Claim], list[Claim]]:
-        """The key values that the record may write, and those that it reads."""
+    def _claims(self, mapped: MappedRecord) -> tuple[list[Claim], list[Claim]]:
+        """The key values that the record may write, all that it bears, and those that it reads."""
+        borne = known_keys(self.object_type, mapped.id or "", mapped.attributes)
+        return [(self.object_type, key) for key in borne], []
 
     def _rejected_keys(self, record: Mapping[str, Any]) -> Sequence[MatchKey]:  # noqa: ARG002
         """The keys by which others may name this record, although it was rejected."""
@@ -182,11 +180,8 @@ class CustomerSink(KustomerSink):
     object_type = "customer"
 
     @override
-    def _claims(
-        self, mapped: MappedRecord, keys: Sequence[MatchKey]
-    ) -> tuple[list[Claim], list[Claim]]:
-        borne = known_keys("customer", mapped.id or "", mapped.attributes)
-        writes: list[Claim] = [("customer", key) for key in {*keys, *borne}]
+    def _claims(self, mapped: MappedRecord) -> tuple[list[Claim], list[Claim]]:
+        writes, _ = super()._claims(mapped)
         if mapped.link is None:
             return writes, []
         company: list[Claim] = [("company", key) for key in link_keys(mapped.link)]
@@ -200,13 +195,6 @@ class CompanySink(KustomerSink):
     """Companies: customers may name them by anything that they bear."""
 
     object_type = "company"
-
-    @override
-    def _claims(
-        self, mapped: MappedRecord, keys: Sequence[MatchKey]
-    ) -> tuple[list[Claim], list[Claim]]:
-        borne = known_keys("company", mapped.id or "", mapped.attributes)
-        return [("company", key) for key in {*keys, *borne}], []
 
     @override
     def _rejected_keys(self, record: Mapping[str, Any]) -> Sequence[MatchKey]:
