@@ -18,7 +18,7 @@ BASE = {"models", "exceptions", "settings", "clock", "recent"}
 
 ALLOWED: dict[str, set[str]] = {
     "__main__": {"target"},
-    "target": {"check", "heaps", "sinks", "run", "planning", "reader", "routing", *BASE},
+    "target": {"check", "memory", "sinks", "run", "planning", "reader", "routing", *BASE},
     "planning": {
         "run",
         "ledger",
@@ -77,7 +77,7 @@ ALLOWED: dict[str, set[str]] = {
     "mapping": {"models", "exceptions", "settings"},
     "kustomer": BASE,
     "clock": {"exceptions"},
-    "heaps": set(),
+    "memory": set(),
     "settings": {"models", "exceptions"},
     "models": set(),
     "recent": set(),

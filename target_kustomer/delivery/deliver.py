@@ -215,7 +215,7 @@ class BatchDelivery:
     def _merge(self, work: Work) -> None:
         work.wanted = reduce(
             lambda earlier, later: merge_attributes(self._object, earlier, later, self._lists),
-            [dict(record.mapped.attributes) for record in self._sent(work)],
+            [record.mapped.attributes for record in self._sent(work)],
             {},
         )
         work.attributes = dict(work.wanted)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from target_kustomer.delivery.verdicts import link_parts
 from target_kustomer.delivery.waves import split_into_waves
@@ -73,10 +74,11 @@ class Knowledge:
         for work in works:
             known = held.get(work.id or "", Held())
             work.held = known
-            work.digests = self._digests(stream, work, work.id or "", work.wanted)
+            work.digests = work.digests or self._digests(stream, work, work.id or "")
             work.attributes = dict(work.wanted)
             if not (listed and known.fresh and self._bears_key(stream, work)):
-                work.held = replace(known, seen=False, company=None, lists_alone=False)
+                unseen = {"seen": False, "company": None, "lists_alone": False}
+                work.held = msgspec.structs.replace(known, **unseen)
             if known.fresh and self.skip_unchanged:
                 self._leave_changed(stream, work)
             work.whole = work.attributes == work.wanted
@@ -115,7 +117,7 @@ class Knowledge:
                         kustomer_id,
                         first_keys(work.identity.keys),
                         known_keys(stream.object_type, kustomer_id, work.wanted),
-                        work.digests or self._digests(stream, work, kustomer_id, work.wanted),
+                        work.digests or self._digests(stream, work, kustomer_id),
                         _record(stream, work),
                         _origins(work),
                         whole=work.whole,
@@ -322,18 +324,18 @@ class Knowledge:
         return {as_kept for as_kept, _, _ in named}
 
     def _source(self, stream: Stream, work: Work) -> str:
-        keys = first_keys(work.identity.keys)
-        return self.ledger.digests.source(stream.name, keys) if self.ledger else ""
+        if self.ledger and not work.source:
+            keys = first_keys(work.identity.keys)
+            work.source = self.ledger.digests.source(stream.name, keys)
+        return work.source
 
-    def _digests(
-        self, stream: Stream, work: Work, kustomer_id: str, attributes: Attributes
-    ) -> dict[str, Digest]:
+    def _digests(self, stream: Stream, work: Work, kustomer_id: str) -> dict[str, Digest]:
         if self.ledger is None:
             return {}
         return self.ledger.digests.attributes(
             stream.object_type,
             kustomer_id,
-            attributes,
+            work.wanted,
             source=self._source(stream, work),
             lists=stream.settings.lists,
         )

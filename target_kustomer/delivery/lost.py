@@ -48,7 +48,7 @@ class LostAnswers:
 
     def findable(self, object_type: ObjectType, payload: Attributes) -> bool:
         """Whether the payload bears anything by which it can be looked up."""
-        return bool(_keys(object_type, payload))
+        return bool(known_keys(object_type, "", payload))
 
     def find(self, object_type: ObjectType, payload: Attributes) -> Resource | Rejection | None:
         """Look for the payload by all that it bears, whatever the stream matches on."""

@@ -56,6 +56,7 @@ class Work:
         wanted: Its records' attributes, merged.
         attributes: What is to be sent: those that Kustomer is not known to hold.
         held: What the ledger knows of it.
+        source: The record through all its versions, as the ledger names it.
         digests: The digests of all that is wanted, where there is a ledger.
         whole: Whether nothing of it is left out for being known to the ledger alone.
     """
@@ -67,6 +68,7 @@ class Work:
     wanted: dict[str, Any] = field(default_factory=dict)
     attributes: dict[str, Any] = field(default_factory=dict)
     held: Held = field(default_factory=Held)
+    source: str = ""
     digests: dict[str, Digest] = field(default_factory=dict)
     whole: bool = True
 

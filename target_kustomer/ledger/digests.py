@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from hashlib import blake2b
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from target_kustomer.mapping.items import identity
 from target_kustomer.mapping.targets import list_of
@@ -22,9 +23,10 @@ _IDENTITY_BYTES = 16
 _VALUE_BYTES = 8
 """Of a value, which is compared with one other value only."""
 
+_as_json = json.JSONEncoder(sort_keys=True, default=str).encode
 
-@dataclass(frozen=True, slots=True)
-class Digest:
+
+class Digest(msgspec.Struct, frozen=True):
     """A value as the ledger keeps it.
 
     Attributes:
@@ -105,8 +107,7 @@ class Digests:
 
     def value(self, kustomer_id: str, name: str, value: JSON) -> str:
         """The value of an object's attribute."""
-        plain = json.dumps(value, sort_keys=True, default=str)
-        return self._digest((kustomer_id, name, plain), _VALUE_BYTES)
+        return self._digest((kustomer_id, name, _as_json(value)), _VALUE_BYTES)
 
     def _digest(self, parts: tuple[object, ...], size: int) -> str:
         text = repr((self._org, *parts)).encode("utf-8", "surrogatepass")

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import secrets
 import threading
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
+import msgspec
 import sqlalchemy as sa
 import tenacity
 from sqlalchemy import exc
@@ -45,8 +46,7 @@ _UNSEEN: Mapping[str, Any] = {"company": None, "lists_alone": None}
 """What is known of an object that Kustomer has not listed since it was written."""
 
 
-@dataclass(frozen=True, slots=True)
-class Held:
+class Held(msgspec.Struct, frozen=True):
     """What the ledger knows of an object.
 
     Attributes:
@@ -62,7 +62,7 @@ class Held:
         others_wrote_at: The same, where it was another run's; else 0.
     """
 
-    digests: Mapping[str, Digest] = field(default_factory=dict)
+    digests: Mapping[str, Digest] = msgspec.field(default_factory=dict)
     fresh: bool = True
     confirmed_at: float = 0.0
     seen: bool = False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from typing import TYPE_CHECKING
 
@@ -38,6 +39,8 @@ KEY_ATTRIBUTES: Mapping[MatchKind, tuple[str, ...]] = {
 LASTING_KINDS: frozenset[MatchKind] = frozenset({"id", "externalId"})
 """Keys that an object keeps; an address, a number or a name may be another one's by now."""
 
+_NO_DIGIT = re.compile("[^0-9]+")
+
 
 def normalise_name(name: str) -> str:
     """A company's name as it is compared: NFC, trimmed, without case."""
@@ -63,7 +66,7 @@ def normalise_email(email: str) -> str:
 
 def normalise_phone(phone: str) -> str:
     """A number as it is compared: its digits [API §13]."""
-    return "".join(each for each in phone if each in "0123456789")
+    return _NO_DIGIT.sub("", phone)
 
 
 def comparable(kind: Kind, value: JSON) -> JSON:

@@ -7,7 +7,7 @@ import pytest
 
 THREADS = """
 import ctypes, re, sys, tempfile, threading
-from target_kustomer.heaps import share_heaps
+from target_kustomer.memory import share_heaps
 
 if "shared" in sys.argv:
     share_heaps()
