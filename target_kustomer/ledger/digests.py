@@ -52,8 +52,10 @@ class Digests:
     """
 
     def __init__(self, key: bytes, org: str) -> None:
-        self._key = key
         self._org = org
+        self._started = {
+            size: blake2b(key=key, digest_size=size) for size in (_IDENTITY_BYTES, _VALUE_BYTES)
+        }
 
     def identity(self, object_type: ObjectType, key: MatchKey) -> str:
         """An identity, by one of its match keys."""
@@ -110,8 +112,9 @@ class Digests:
         return self._digest((kustomer_id, name, _as_json(value)), _VALUE_BYTES)
 
     def _digest(self, parts: tuple[object, ...], size: int) -> str:
-        text = repr((self._org, *parts)).encode("utf-8", "surrogatepass")
-        return blake2b(text, digest_size=size, key=self._key).hexdigest()
+        digest = self._started[size].copy()
+        digest.update(repr((self._org, *parts)).encode("utf-8", "surrogatepass"))
+        return digest.hexdigest()
 
 
 def list_name(name: str, source: str) -> str:

@@ -16,6 +16,7 @@ import sqlalchemy as sa
 import tenacity
 from sqlalchemy import exc
 
+from target_kustomer.ledger import statements
 from target_kustomer.ledger.digests import Digest, Digests
 from target_kustomer.ledger.sources import Sources
 from target_kustomer.ledger.tables import (
@@ -163,18 +164,8 @@ class Ledger:
 
     def unchanged(self, records: Sequence[str]) -> dict[str, str]:
         """The records that are in Kustomer as they are, by their digests: each one's id."""
-        found = self._select(
-            sa.select(identities.c.record, identities.c.kustomer_id)
-            .join(objects, self._same_object & (identities.c.revision == objects.c.revision))
-            .where(
-                objects.c.writer.is_(None),
-                sa.func.coalesce(objects.c.checked_at, objects.c.confirmed_at)
-                >= self._clock.time() - self._fresh_seconds,
-            ),
-            identities.c.record,
-            records,
-        )
-        return {row.record: row.kustomer_id for row in found}
+        since = self._clock.time() - self._fresh_seconds
+        return dict(self._select(statements.UNCHANGED, records, since=since))
 
     def ids(self, object_type: ObjectType, keys: Sequence[Sequence[MatchKey]]) -> list[str | None]:
         """Whom each record's keys of the first kind mean; None where that is not known.
@@ -189,14 +180,9 @@ class Ledger:
             for each in keys
         ]
         known = {
-            row.identity: (row.kustomer_id, row.current)
-            for row in self._select(
-                sa.select(
-                    identities.c.identity,
-                    identities.c.kustomer_id,
-                    (identities.c.revision == objects.c.revision).label("current"),
-                ).join(objects, self._same_object),
-                identities.c.identity,
+            identity: (kustomer_id, current)
+            for identity, kustomer_id, current in self._select(
+                statements.CURRENT,
                 list(dict.fromkeys(identity for one in sought for identity, _ in one)),
             )
         }
@@ -213,21 +199,13 @@ class Ledger:
     def meant(self, object_type: ObjectType, keys: Iterable[MatchKey]) -> dict[MatchKey, str]:
         """Whom each of these keys has meant last, as far as it is known."""
         sought = {self.digests.identity(object_type, key): key for key in keys}
-        known = self._select(
-            sa.select(identities.c.identity, identities.c.kustomer_id),
-            identities.c.identity,
-            list(sought),
-        )
-        return {sought[row.identity]: row.kustomer_id for row in known}
+        known = self._select(statements.MEANT, list(sought))
+        return {sought[identity]: kustomer_id for identity, kustomer_id in known}
 
     def held(self, ids: Iterable[str]) -> dict[str, Held]:
         """What is known of objects; those in doubt, as far as it is certain."""
         since = self._clock.time() - self._fresh_seconds
-        rows = self._select(
-            sa.select(objects).where(objects.c.org == self._org),
-            objects.c.kustomer_id,
-            list(dict.fromkeys(ids)),
-        )
+        rows = self._select(statements.OBJECTS, list(dict.fromkeys(ids)), org=self._org)
         return {
             row.kustomer_id: Held(
                 _read(row.attributes),
@@ -256,12 +234,8 @@ class Ledger:
 
     def read_until(self, object_type: ObjectType) -> str:
         """Until when, in Kustomer's time, all updates have been taken in; empty for never."""
-        found = self._select(
-            sa.select(readings.c.read_until).where(readings.c.org == self._org),
-            readings.c.object_type,
-            [object_type],
-        )
-        return next((str(row.read_until) for row in found), "")
+        found = self._select(statements.READ_UNTIL, [object_type], org=self._org)
+        return next((str(read_until) for (read_until,) in found), "")
 
     def note_read(self, object_type: ObjectType, until: str) -> None:
         """All updates until this moment have been taken in, by this run or others."""
@@ -479,7 +453,7 @@ class Ledger:
             for key in each.borne
         }
         for part in parts(sorted(bound)):
-            connection.execute(sa.delete(identities).where(identities.c.identity.in_(part)))
+            connection.execute(statements.DELETE_IDENTITIES, {"sought": part})
         self._take_over(connection, borne, {each.kustomer_id for each in confirmations})
         if bound:
             connection.execute(sa.insert(identities), [bound[each] for each in sorted(bound)])
@@ -493,11 +467,7 @@ class Ledger:
     ) -> None:
         """What these objects bear now no longer means others."""
         for part in parts(sorted(borne)):
-            connection.execute(
-                sa.delete(identities).where(
-                    identities.c.identity.in_(part), identities.c.kustomer_id.not_in(sorted(ids))
-                )
-            )
+            connection.execute(statements.TAKE_OVER, {"sought": part, "by": sorted(ids)})
 
     def _is_alone(self, row: Mapping[str, Any], now: float) -> bool:
         """Whether no other run's write of the object can be on its way."""
@@ -525,12 +495,8 @@ class Ledger:
         """The rows of these objects, for no one else to change until the transaction ends."""
         found: dict[str, dict[str, Any]] = {}
         for part in parts(sorted(set(ids))):
-            rows = connection.execute(
-                sa.select(objects)
-                .where(objects.c.org == self._org, objects.c.kustomer_id.in_(part))
-                .order_by(objects.c.kustomer_id)
-                .with_for_update()
-            )
+            given = {"sought": part, "org": self._org}
+            rows = connection.execute(statements.LOCKED_OBJECTS, given)
             found |= {row.kustomer_id: dict(row._mapping) for row in rows}  # noqa: SLF001  SQLAlchemy's public name
         return found
 
@@ -543,32 +509,23 @@ class Ledger:
 
     def _delete_objects(self, connection: sa.Connection, ids: Sequence[str]) -> None:
         for part in parts(ids):
-            connection.execute(
-                sa.delete(objects).where(
-                    objects.c.org == self._org, objects.c.kustomer_id.in_(part)
-                )
-            )
+            given = {"sought": part, "org": self._org}
+            connection.execute(statements.DELETE_OBJECTS, given)
 
     # The database
 
-    @property
-    def _same_object(self) -> sa.ColumnElement[bool]:
-        return (identities.c.org == objects.c.org) & (
-            identities.c.kustomer_id == objects.c.kustomer_id
-        )
+    def _select(self, query: sa.Select[Any], sought: Sequence[str], **given: object) -> list[Any]:
+        """The rows for the values that are sought."""
 
-    def _select(
-        self, query: sa.Select[Any], column: sa.Column[Any], values: Sequence[str]
-    ) -> list[sa.Row[Any]]:
-        def read() -> list[sa.Row[Any]]:
+        def read() -> list[Any]:
             with self._reading.connect() as connection:
                 return [
                     row
-                    for part in parts(values)
-                    for row in connection.execute(query.where(column.in_(part)))
+                    for part in parts(sought)
+                    for row in connection.execute(query, {**given, "sought": part})
                 ]
 
-        return self._tried(read) if values else []
+        return self._tried(read) if sought else []
 
     def _is_any(self, condition: sa.ColumnElement[bool]) -> bool:
         return self._of_objects(objects.c.org, condition) is not None
