@@ -65,7 +65,7 @@ class Sizes:
 
 
 FULL = Sizes(
-    first=40_000,
+    first=80_000,
     rest_seconds=60,
     changed=10_000,
     org=20_000,
