@@ -124,7 +124,7 @@ KEEPERS: dict[str, set[str]] = {
     "queue": {"settlement", "delivery"},
     "time": {"clock"},
     "select": {"reader"},
-    "signal": {"target"},
+    "signal": {"__main__", "target"},
     "starlette": {"simulator"},
     "uvicorn": {"simulator"},
 }
