@@ -1,6 +1,6 @@
 """Makes a report worth looking at: a load of minutes against a simulated Kustomer, in fast time.
 
-python scripts/report_example.py [FOLDER]
+python -m scripts.report_example [FOLDER]
 
 Writes report.html to FOLDER (output/report) and, where Chromium is on the machine, report.png, a
 picture of its first page: docs/images/report.png was made so. It takes a minute or two.
@@ -22,11 +22,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import httpx
-from typing_extensions import override
 
-from target_kustomer.clock import RunClock
 from target_kustomer.simulator import Simulator
-from target_kustomer.target import TargetKustomer
+from tests.browser import FLAGS
+from tests.guarantees.fasttime import FastTime
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -43,34 +42,7 @@ AGENTS = (240.0, 390.0, 0.2)
 """Others use the org too: from when to when, in seconds, and how many requests in each."""
 
 TEXT = {"type": ["null", "string"]}
-_START = time.time()
-
-
-class FastClock(RunClock):
-    """The machine's clock, sped up."""
-
-    @override
-    def monotonic(self) -> float:
-        return time.monotonic() * SPEED
-
-    @override
-    def time(self) -> float:
-        return fast_time()
-
-    @override
-    def sleep(self, seconds: float) -> None:
-        super().sleep(seconds / SPEED)
-
-
-class FastTarget(TargetKustomer):
-    """The target in fast time."""
-
-    clock_class = FastClock
-
-
-def fast_time() -> float:
-    """UTC seconds since 1970, as the simulator's clock."""
-    return _START + (time.time() - _START) * SPEED
+_fast_time = FastTime(SPEED, time.time())
 
 
 def messages() -> Iterator[dict[str, Any]]:
@@ -109,7 +81,7 @@ def main(folder: Path) -> None:
     """Load, report, and take a picture."""
     folder.mkdir(parents=True, exist_ok=True)
     with Simulator(
-        clock=fast_time, rate_limit=LIMIT, job_seconds=2.5, job_jitter_seconds=2.0
+        clock=_fast_time, rate_limit=LIMIT, job_seconds=2.5, job_jitter_seconds=2.0
     ) as simulator:
         for number in range(0, CUSTOMERS, 8):
             simulator.org.add_customer({"externalId": f"c{number}", "name": "before"})
@@ -120,7 +92,7 @@ def main(folder: Path) -> None:
 def _load(simulator: Simulator, folder: Path) -> None:
     for nth in (40, 41, 90):
         simulator.faults.add("502_html", method="POST", path_pattern="/bulk", nth=nth)
-    target = FastTarget(
+    target = _fast_time.target()(
         config={
             "api_key": simulator.api_key,
             "api_url": simulator.url,
@@ -137,10 +109,10 @@ def _load(simulator: Simulator, folder: Path) -> None:
 
 def _be_agents(simulator: Simulator) -> None:
     since, until, rate = AGENTS
-    started = fast_time()
+    started = _fast_time()
     time.sleep(since / SPEED)
     with httpx.Client(headers=simulator.headers) as others, suppress(httpx.HTTPError):
-        while fast_time() < started + until:
+        while _fast_time() < started + until:
             others.get(f"{simulator.url}/v1/customers", params={"pageSize": 1})
             time.sleep(1 / rate / SPEED)
 
@@ -154,14 +126,7 @@ def _picture(page: Path, picture: Path) -> None:
         subprocess.run(
             [
                 chromium,
-                "--headless=new",
-                "--no-sandbox",
-                "--disable-gpu",
-                "--disable-quic",
-                "--no-first-run",
-                "--disable-background-networking",
-                "--disable-component-update",
-                "--disable-sync",
+                *FLAGS,
                 f"--user-data-dir={profile}",
                 "--hide-scrollbars",
                 "--window-size=1160,1258",

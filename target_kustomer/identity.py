@@ -260,18 +260,11 @@ class Identities:
                     found[resource.id] = resource
         return list(found.values())
 
-    def _look_up(self, object_type: ObjectType, key: MatchKey) -> Iterable[Resource]:
+    def _look_up(self, object_type: ObjectType, key: MatchKey) -> list[Resource]:
         self._demands[object_type].looked += 1
-        value = key.spelling or key.value
         now = self._clock.time()
-        found: Iterable[Resource | None]
-        if object_type == "company" and key.kind != "id":
-            found = self._kustomer.companies_by(key.kind, value)
-        elif key.kind == "id":
-            found = [self._kustomer.read(object_type, value)]
-        else:
-            found = [self._kustomer.customer_by(key.kind, value)]
-        return [replace(each, read_at=now) for each in found if each]
+        found = self._kustomer.look_up(object_type, key)
+        return [replace(each, read_at=now) for each in found]
 
 
 def _found_in(listing: Listing, key: MatchKey, since: float) -> list[Resource] | None:

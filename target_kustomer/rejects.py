@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import logging
 import os
@@ -20,6 +21,9 @@ logger = logging.getLogger(__name__)
 
 _MAX_DETAIL_CHARACTERS = 500
 """Of the server's text (design 1.8)."""
+
+_CANNOT_CONFIRM_ENTRIES = {errno.EACCES, errno.EBADF, errno.EINVAL, errno.ENOTSUP}
+"""The folder may not be read, or its file system confirms files alone."""
 
 
 class RejectsFile:
@@ -109,16 +113,34 @@ class RejectsFile:
         return f'{message}, "rejection": {json.dumps(fields)}}}\n'.encode()
 
     def _open(self) -> int:
+        changed = [self._folder]
         for folder in (*reversed(self._folder.parents), self._folder):
             if not folder.is_dir():  # each with this mode, which mkdir's parents would not have
                 folder.mkdir(mode=0o700, exist_ok=True)
+                changed.append(folder.parent)
         ignore = self._folder / ".gitignore"
         if not ignore.exists():
             ignore.write_text("*\n", encoding="utf-8")
         at = datetime.fromtimestamp(self._clock.time(), tz=timezone.utc)
         self.path = self._folder / f"rejects-{at:%Y%m%dT%H%M%SZ}-{os.getpid()}.singer"
         self._descriptor = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        for folder in changed:
+            _confirm_entries(folder)
         return self._descriptor
+
+
+def _confirm_entries(folder: Path) -> None:
+    """Put on the disk which files a folder has, where the system can."""
+    try:
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+    except OSError as error:
+        if error.errno not in _CANNOT_CONFIRM_ENTRIES:
+            error.filename = str(folder)
+            raise
 
 
 def rejects_files(folder: Path) -> list[Path]:

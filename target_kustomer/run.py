@@ -23,14 +23,8 @@ from target_kustomer.delivery.pipeline import Pipeline
 from target_kustomer.delivery.polling import JobTimes
 from target_kustomer.delivery.traffic import Traffic
 from target_kustomer.delivery.work import Services
-from target_kustomer.exceptions import (
-    FatalError,
-    RejectsError,
-    RequestError,
-    SignalError,
-    StoppedError,
-    UnreachableError,
-)
+from target_kustomer.ending import Ending
+from target_kustomer.exceptions import FatalError, RejectsError, SignalError, StoppedError
 from target_kustomer.identity import Identities
 from target_kustomer.intake import Intake
 from target_kustomer.kustomer.client import Client
@@ -61,8 +55,6 @@ if TYPE_CHECKING:
     from target_kustomer.terminal import Terminal
 
 logger = logging.getLogger(__name__)
-
-_JOIN_POLL_SECONDS = 0.1
 
 _LAST_WAIT_SECONDS = 1.0
 """When the grace is over: for the settling thread to write down what has its verdict, and for
@@ -108,13 +100,12 @@ class Run:
         self.omissions = Omissions()
         self._streams: dict[str, ObjectType] = {}
         self._reader = reader
-        self._signals = 0
-        self._ended_by: BaseException | None = None
-        self._grace_ends: float | None = None
         self._started = False
         self._runs: Runs | None = None
 
         self._clock = clock
+        grace = settings.shutdown_grace_seconds
+        self.ending = Ending(clock, grace, self._signalled, self._wake)
         self._started_at = clock.time()
         self.phases = Phases(clock)
         self._client = Client(settings, self._clock)
@@ -123,7 +114,7 @@ class Run:
             self._client.on_wire = self._request_log.record
         parts = self._parts()
         kustomer, identities = parts.kustomer, parts.identities
-        self.admission = Admission(settings, kustomer, lambda: self.interrupted)
+        self.admission = Admission(settings, kustomer, self.ending.has_begun)
         self._rejects, self._summary = parts.rejects, parts.summary
         self._terminal: Terminal | None = None
         self._progress = Progress(self._standing, clock)
@@ -132,10 +123,10 @@ class Run:
             self._rejects,
             self._summary,
             Checkpoints(self._emit),
-            self.fail,
+            self.ending.fail,
             self._progress.tick,
         )
-        self._settlement.interrupted = lambda: self.interrupted
+        self._settlement.interrupted = self.ending.has_begun
         times = JobTimes()
         self._knowledge = parts.knowledge
         lost = LostAnswers(identities, times, settings.lost_answer_wait_seconds, self._clock)
@@ -154,10 +145,11 @@ class Run:
         self._pipeline = Pipeline(
             lambda flight: BatchDelivery(services, flight).deliver(),
             self._settlement.settle,
-            self.fail,
+            self.ending.fail,
             settings.max_parallel_requests,
             traffic,
         )
+        self.ending.abandon = self._pipeline.abandon
         self._report: ReportFile | None = None
         self._gathering = Gathering(clock, self.phases.started)
         if settings.report_path:
@@ -263,24 +255,6 @@ class Run:
         """The message that is being processed, as it came in."""
         return self._reader.line
 
-    @property
-    def interrupted(self) -> bool:
-        """Whether the reading must end: a signal came, or a thread failed."""
-        return self._ended_by is not None
-
-    def signal(self, signum: int) -> None:
-        """A signal came; a second one ends the grace. Safe in a signal handler."""
-        self._signals += 1
-        if self._ended_by is None:
-            self._ended_by = SignalError(signum, mend="run again: it goes on from the last STATE")
-
-    def fail(self, failure: BaseException) -> None:
-        """A thread failed: the first failure ends the run."""
-        if self._ended_by is None:
-            self._ended_by = _unexpected(failure)
-        if self._reader.wakeup:
-            self._reader.wakeup.set()
-
     def begin_stream(self, stream: Stream, plan: Plan) -> None:
         """A SCHEMA came: check what it needs, hand over what came before.
 
@@ -343,20 +317,20 @@ class Run:
         """
         self.phases.enter("settling")
         if self._started:
-            if (fault is None or isinstance(fault, FatalError)) and not self.interrupted:
+            if (fault is None or isinstance(fault, FatalError)) and not self.ending.has_begun():
                 self._flush()
             settled = self._settle()
             if self._terminal:
                 self._terminal.close()
             if settled:
-                self._say(whole=fault is None and not self.interrupted)
+                self._say(whole=fault is None and not self.ending.has_begun())
             else:
                 logger.warning("stdout or the disk takes nothing: no more is acknowledged")
         else:
             self._clock.stop()
             self._close_client()
             self._close_ledger()
-        if ended := fault or self._ended_by or self._too_many_rejects():
+        if ended := fault or self.ending.cause or self._too_many_rejects():
             raise ended
         self._check_counts()
 
@@ -403,36 +377,17 @@ class Run:
             Whether the settling thread has ended; it blocks while nobody reads stdout.
         """
         self._pipeline.close()
-        self._await(self._pipeline.join)
+        self.ending.await_end(self._pipeline.join)
         self._clock.stop()
         self._settlement.close()
-        settled = self._await(self._settlement.join) or self._settlement.join(_LAST_WAIT_SECONDS)
+        join = self._settlement.join
+        settled = self.ending.await_end(join) or join(_LAST_WAIT_SECONDS)
         if settled:
             self._rejects.close()
         if self._pipeline.join(_LAST_WAIT_SECONDS):
             self._close_client()
             self._close_ledger()
         return settled
-
-    def _await(self, join: Callable[[float], bool]) -> bool:
-        """Wait until threads have ended, or the grace is over; whether they have."""
-        while not self.interrupted:
-            if join(_JOIN_POLL_SECONDS):
-                return True
-        grace_ends = self._begin_grace()
-        while self._signals <= 1 and self._clock.monotonic() < grace_ends:
-            if join(_JOIN_POLL_SECONDS):
-                return True
-        return False
-
-    def _begin_grace(self) -> float:
-        """Take back what no worker has begun; when the grace ends."""
-        if self._grace_ends is None:
-            seconds = self.settings.shutdown_grace_seconds
-            logger.warning("ending: what is in flight may settle seconds=%g", seconds)
-            self._pipeline.abandon()
-            self._grace_ends = self._clock.monotonic() + seconds
-        return self._grace_ends
 
     def _say(self, *, whole: bool) -> None:
         read = Counter(self.read_counts)
@@ -491,6 +446,14 @@ class Run:
 
     # Inside
 
+    def _signalled(self, signum: int) -> SignalError:
+        return SignalError(signum, mend="run again: it goes on from the last STATE")
+
+    def _wake(self) -> None:
+        """Let the reading see that the run ends."""
+        if self._reader.wakeup:
+            self._reader.wakeup.set()
+
     def _emit(self, state: JSON) -> None:
         if self._terminal and sys.stdout is not None and sys.stdout.isatty():
             with self._terminal.beside():
@@ -522,7 +485,7 @@ class Run:
 
     def _submit(self, batch: Batch) -> None:
         with self.phases.during("waiting_for_delivery"):
-            self._pipeline.submit(batch, lambda: self.interrupted)
+            self._pipeline.submit(batch, self.ending.has_begun)
 
 
 def _is_live(stream: TextIO | None) -> bool:
@@ -541,16 +504,3 @@ def _request_log(settings: Settings, clock: RunClock) -> RequestLog | None:
         secret=settings.api_key,
         clock=clock,
     )
-
-
-def _unexpected(failure: BaseException) -> BaseException:
-    """An answer that nobody could act on, in words that tell what to do."""
-    if not isinstance(failure, RequestError):
-        return failure
-    msg = (
-        f"Kustomer answered HTTP {failure.status} to the {failure}, which is not expected: check "
-        "api_url and Kustomer's status, then run again: the last STATE is safe"
-    )
-    error = UnreachableError(msg)
-    error.__cause__ = failure
-    return error

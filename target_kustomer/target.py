@@ -137,7 +137,7 @@ class TargetKustomer(Target):
             if self.plan
             else Run(*around, self._emit_state, self.clock_class())
         )
-        self.message_reader.interrupted = lambda: self.run.interrupted
+        self.message_reader.interrupted = self.run.ending.has_begun
         self.message_reader.started = self._start
         self.message_reader.waiting = lambda: self.run.phases.enter("waiting_for_stdin")
         self.message_reader.between = self._go_on
@@ -259,7 +259,7 @@ class TargetKustomer(Target):
     def _handle_termination(self, signum: int, frame: FrameType | None) -> None:
         if not hasattr(self, "run"):  # the SDK takes the signals before there is one
             raise SignalError(signum, mend="nothing was done yet; start it again")
-        self.run.signal(signum)
+        self.run.ending.signal(signum)
         self._wakeup.set()
 
     # Settings

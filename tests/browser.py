@@ -14,7 +14,7 @@ from tests.postgresql import missing
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_FLAGS = (
+FLAGS = (
     "--headless=new",
     "--no-sandbox",
     "--disable-gpu",
@@ -23,8 +23,8 @@ _FLAGS = (
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
-    "--window-size=1200,900",
 )
+"""What a Chromium on its own runs with."""
 
 
 def find_program(name: str) -> str:
@@ -41,7 +41,7 @@ def running_browser() -> Iterator[Chrome]:
     with tempfile.TemporaryDirectory(prefix="chromium-", ignore_cleanup_errors=True) as profile:
         options = ChromeOptions()
         options.binary_location = find_program("chromium")
-        for flag in (*_FLAGS, f"--user-data-dir={profile}"):
+        for flag in (*FLAGS, "--window-size=1200,900", f"--user-data-dir={profile}"):
             options.add_argument(flag)
         options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
         browser = Chrome(options, ChromeService(find_program("chromedriver")))

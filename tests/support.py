@@ -21,7 +21,6 @@ from target_kustomer.target import TargetKustomer
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
     from pathlib import Path
-    from types import TracebackType
 
     from typing_extensions import Self
 
@@ -270,7 +269,26 @@ def wait_until(condition: Callable[[], object], seconds: float = 60.0) -> None:
         time.sleep(0.01)
 
 
-class Running:
+class Processes:
+    """What runs; whatever still does at the end of the block is killed."""
+
+    def __init__(self, *processes: subprocess.Popen[bytes]) -> None:
+        self._processes = processes
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for each in self._processes:
+            if each.poll() is None:
+                each.kill()
+                each.wait()
+            if each.stdin is not None:
+                with suppress(BrokenPipeError):
+                    each.stdin.close()
+
+
+class Running(Processes):
     """The target in a process, its stdin open; what it writes goes to files."""
 
     def __init__(
@@ -292,6 +310,7 @@ class Running:
                 stderr=err,
                 env=env,
             )
+        super().__init__(self.process)
 
     @property
     def stdout(self) -> str:
@@ -321,19 +340,3 @@ class Running:
         lines = self.log.splitlines()
         last = lines[-1] if lines else ""
         return Result(code, last, self.stdout, self.log, self._rejects_dir)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        if not self.ended:
-            self.process.kill()
-            self.process.wait()
-        assert self.process.stdin is not None
-        with suppress(BrokenPipeError):
-            self.process.stdin.close()

@@ -35,6 +35,7 @@ ALLOWED: dict[str, set[str]] = {
     },
     "sinks": {"run", "intake", "rejects", "delivery", "mapping", *BASE},
     "run": {
+        "ending",
         "reader",
         "intake",
         "versions",
@@ -56,6 +57,7 @@ ALLOWED: dict[str, set[str]] = {
     "check": {"ledger", "rejects", "routing", "mapping", "kustomer", *BASE},
     "admission": {"definitions", "routing", "delivery", "mapping", "kustomer", *BASE},
     "definitions": {"delivery", "mapping", "kustomer", *BASE},
+    "ending": {"clock", "exceptions"},
     "report": {"settlement", *BASE},
     "reader": {"exceptions"},
     "routing": {"settings", "exceptions"},
@@ -124,7 +126,7 @@ KEEPERS: dict[str, set[str]] = {
     "queue": {"settlement", "delivery"},
     "time": {"clock"},
     "select": {"reader"},
-    "signal": {"target"},
+    "signal": {"__main__", "target"},
     "starlette": {"simulator"},
     "uvicorn": {"simulator"},
 }

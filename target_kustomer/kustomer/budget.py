@@ -84,8 +84,8 @@ class Budget:
 
     def answered(
         self, headers: Mapping[str, str], sent_at: float, object_id: str | None = None
-    ) -> tuple[int | None, int | None]:
-        """Learn of the limits from an answer: the org's, and what is left of it.
+    ) -> int | None:
+        """Learn of the limits from an answer; the org's, where it tells.
 
         Args:
             headers: Its headers; empty where no answer came.
@@ -101,7 +101,7 @@ class Budget:
             self._pace.answered(now, sent_at, limit or None, remaining)
             if object_id is not None and _object_is_spent(headers):
                 self._hold_object(object_id, now, now + WINDOW_SECONDS)
-        return limit, remaining
+        return limit
 
     def exhausted(self, headers: Mapping[str, str], object_id: str | None = None) -> float:
         """A limit is spent (429): hold what it concerns until its reset; seconds until then."""

@@ -115,7 +115,6 @@ class Exchange:
         status: Of the answer; None where none came.
         error: The name of the failure where no answer came.
         limit: Requests of the whole org in a window, where the answer tells.
-        remaining: What is left of them in this window, where it tells.
     """
 
     kind: str
@@ -128,7 +127,6 @@ class Exchange:
     status: int | None = None
     error: str | None = None
     limit: int | None = None
-    remaining: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -273,10 +271,8 @@ class Client:
             meaning = Meaning.NOT_SENT if isinstance(error, _NOT_SENT) else Meaning.FAILED
             return Reading(meaning), name
         status = response.status_code
-        limit, remaining = self._budget.answered(response.headers, started, request.object_id)
-        exchange = self._tell(
-            request, tries, started, waited, status=status, limit=limit, remaining=remaining
-        )
+        limit = self._budget.answered(response.headers, started, request.object_id)
+        exchange = self._tell(request, tries, started, waited, status=status, limit=limit)
         if self.on_wire:
             self.on_wire(exchange, Wire(response.request, response, marks))
         reading = read_answer(status, response.content)

@@ -19,7 +19,14 @@ from target_kustomer.models import CustomAttribute
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from target_kustomer.models import JSON, Attributes, CustomAttributes, MatchKind, ObjectType
+    from target_kustomer.models import (
+        JSON,
+        Attributes,
+        CustomAttributes,
+        MatchKey,
+        MatchKind,
+        ObjectType,
+    )
 
 _PATHS: dict[ObjectType, str] = {"customer": "/customers", "company": "/companies"}
 
@@ -191,15 +198,26 @@ class Kustomer:
         path = f"{_PATHS[object_type]}/{quote(kustomer_id, safe='')}"
         return self._read(f"reading of a {object_type}", path, object_type)
 
-    def customer_by(self, kind: MatchKind, value: str) -> Resource | None:
+    def look_up(self, object_type: ObjectType, key: MatchKey) -> list[Resource]:
+        """What Kustomer finds by a key; it may find others too: compare the exact value."""
+        value = key.spelling or key.value
+        if key.kind == "id":
+            found = self.read(object_type, value)
+        elif object_type == "customer":
+            found = self._customer_by(key.kind, value)
+        else:
+            return list(self._companies_by(key.kind, value))
+        return [found] if found else []
+
+    def _customer_by(self, kind: MatchKind, value: str) -> Resource | None:
         """The customer with this externalId, email or phone, as Kustomer's look-up has it."""
         path = f"/customers/{kind}={quote(value, safe='')}"
         return self._read(f"look-up of a customer by {kind}", path, "customer")
 
-    def companies_by(self, kind: MatchKind, value: str) -> Iterator[Resource]:
+    def _companies_by(self, kind: MatchKind, value: str) -> Iterator[Resource]:
         """The companies that Kustomer lists for an externalId or a name, to the last page.
 
-        The list may hold others too: compare the exact value [API §2.2].
+        The list may hold others too [API §2.2].
         """
         parameter = "externalId" if kind == "externalId" else "filter"
         request = f"look-up of a company by {kind}"

@@ -152,7 +152,7 @@ class Ledger:
         self._own_writes: Recent[float] = Recent()
         self._own_lock = threading.Lock()
         self.digests = Digests(key, org)
-        self.sources = Sources(org, self._transact)
+        self.sources = Sources(org, self._transact, self._first)
         self.was_empty = not self._is_any(sa.true())
         """Whether nothing was known of the org when the run began."""
 
@@ -532,11 +532,14 @@ class Ledger:
 
     def _of_objects(self, wanted: sa.ColumnElement[Any], condition: sa.ColumnElement[bool]) -> Any:
         """The first value that is wanted of the objects for which the condition holds."""
-        query = sa.select(wanted).where(objects.c.org == self._org, condition).limit(1)
+        return self._first(sa.select(wanted).where(objects.c.org == self._org, condition))
+
+    def _first(self, query: sa.Select[Any]) -> Any:
+        """The first value that a query finds, if there is any."""
 
         def read() -> Any:
             with self._reading.connect() as connection:
-                return connection.execute(query).scalar()
+                return connection.execute(query.limit(1)).scalar()
 
         return self._tried(read)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
@@ -20,13 +20,18 @@ class Sources:
     Args:
         org: The org's id.
         transact: Runs work on the database.
+        first: Reads the first value that a query finds, and waits for no writer.
     """
 
     def __init__(
-        self, org: str, transact: Callable[[Callable[[sa.Connection], None]], None]
+        self,
+        org: str,
+        transact: Callable[[Callable[[sa.Connection], None]], None],
+        first: Callable[[sa.Select[Any]], Any],
     ) -> None:
         self._org = org
         self._transact = transact
+        self._first = first
         self._own = sources.c.org == org
 
     def sent(self, origins: Mapping[Origin, str | None]) -> None:
@@ -78,10 +83,7 @@ class Sources:
 
     def are_followed(self) -> bool:
         """Whether any rows are."""
-        found: list[bool] = []
-        some = sa.select(sources.c.row).where(self._own).limit(1)
-        self._transact(lambda connection: found.append(bool(connection.execute(some).first())))
-        return found[-1]
+        return self._first(sa.select(sources.c.row).where(self._own)) is not None
 
     def forget(self, stream: str) -> None:
         """The rows of a stream are not known any more."""

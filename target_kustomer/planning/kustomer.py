@@ -13,7 +13,7 @@ from target_kustomer.copies import Copies
 from target_kustomer.demand import Demand
 from target_kustomer.exceptions import NotFoundError, RefusedError
 from target_kustomer.kustomer.endpoints import Kustomer, Resource, SubmittedJob
-from target_kustomer.mapping.keys import MATCH_KINDS, key_of, known_keys
+from target_kustomer.mapping.keys import MATCH_KINDS, known_keys
 from target_kustomer.models import CustomAttribute, MatchKey
 from target_kustomer.planning.overlay import Overlay, PlannedRoster
 from target_kustomer.planning.writes import (
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from target_kustomer.clock import Clock
     from target_kustomer.kustomer.client import Answer, Request, Sender
-    from target_kustomer.models import Attributes, CustomAttributes, MatchKind, ObjectType
+    from target_kustomer.models import Attributes, CustomAttributes, ObjectType
 
 _SUBMITTED_AT = "2020-01-01T00:00:00.000Z"
 _COMPLETED_AT = "2020-01-01T00:00:00.001Z"
@@ -97,9 +97,9 @@ class PlannedKustomer(Kustomer):
         self._untold: set[str] = set()
         self.defined: dict[ObjectType, list[str]] = {}
         self.gone: set[str] = set()
-        held = Kustomer(OnlyReads(sender))
+        self._as_it_is = Kustomer(OnlyReads(sender))
         self.rosters = {
-            each: PlannedRoster(each, held, clock, self._overlays[each], self._lock)
+            each: PlannedRoster(each, self._as_it_is, clock, self._overlays[each], self._lock)
             for each in MATCH_KINDS
         }
 
@@ -133,12 +133,8 @@ class PlannedKustomer(Kustomer):
         return next(iter(self._find(object_type, MatchKey("id", kustomer_id))), None)
 
     @override
-    def customer_by(self, kind: MatchKind, value: str) -> Resource | None:
-        return next(iter(self._find("customer", key_of(kind, value))), None)
-
-    @override
-    def companies_by(self, kind: MatchKind, value: str) -> Iterator[Resource]:
-        yield from self._find("company", key_of(kind, value))
+    def look_up(self, object_type: ObjectType, key: MatchKey) -> list[Resource]:
+        return self._find(object_type, key)
 
     @override
     def has_companies(self) -> bool | None:
@@ -171,22 +167,13 @@ class PlannedKustomer(Kustomer):
             if known and (object_type == "customer" or key.kind == "id"):
                 return known
         self._demands[object_type].looked += 1
-        found = [each for each in self._ask(object_type, key) if _bears(object_type, each, key)]
+        asked = self._as_it_is.look_up(object_type, key)
+        found = [each for each in asked if _bears(object_type, each, key)]
         with self._lock:
             self._read_before[object_type].put(found, 0)
             if not found:
                 self._absent.put(key.value, object_type, key.kind, key.value)
         return found
-
-    def _ask(self, object_type: ObjectType, key: MatchKey) -> list[Resource]:
-        value = key.spelling or key.value
-        if object_type == "company" and key.kind != "id":
-            return list(super().companies_by(key.kind, value))
-        if key.kind == "id":
-            found = super().read(object_type, value)
-        else:
-            found = super().customer_by(key.kind, value)
-        return [found] if found else []
 
     # Writing
 

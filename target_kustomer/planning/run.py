@@ -124,10 +124,8 @@ class PlanRun(Run):
             self._file.close()
 
     @override
-    def signal(self, signum: int) -> None:
-        super().signal(signum)
-        if type(self._ended_by) is SignalError:
-            self._ended_by = SignalError(signum, mend="nothing was written to Kustomer; plan again")
+    def _signalled(self, signum: int) -> SignalError:
+        return SignalError(signum, mend="nothing was written to Kustomer; plan again")
 
     @override
     def ignore(self, stream: str) -> None:

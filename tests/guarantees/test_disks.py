@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import errno
 import os
 import resource
 import signal
@@ -128,15 +130,29 @@ def test_a_full_disk_under_stdout_acknowledges_nothing(run: Runner, tally: Tally
 FAILS_AT = """
 import errno
 import os
+import stat
 
 fsync = os.fsync
 calls = 0
 
 def failing_fsync(descriptor):
     global calls
-    calls += 1
+    calls += stat.S_ISREG(os.fstat(descriptor).st_mode)
     if calls == {call}:
         raise OSError(errno.EIO, os.strerror(errno.EIO))
+    fsync(descriptor)
+
+os.fsync = failing_fsync
+"""
+
+FAILS_FOR = """
+import os
+
+fsync = os.fsync
+
+def failing_fsync(descriptor):
+    if os.path.samestat(os.fstat(descriptor), os.stat({path!r})):
+        raise OSError({number:d}, os.strerror({number:d}))
     fsync(descriptor)
 
 os.fsync = failing_fsync
@@ -180,6 +196,31 @@ def test_what_the_disk_does_not_confirm_is_not_written(
     _ended_clearly(result)
     assert result.states == states
     assert set(result.reasons) == {f"bad{number}" for number in range(1, call)}
+
+
+@pytest.mark.parametrize("name", ["made/inside", "made", "."])
+def test_a_folder_that_the_disk_does_not_confirm_holds_the_state_back(
+    name: str, run: Runner, tmp_path: Path, tally: Tally
+) -> None:
+    """Without the entries that lead to it, the file would be gone after a power cut."""
+    env = _with(FAILS_FOR.format(path=str(tmp_path / name), number=errno.EIO), tmp_path)
+    rejects = tmp_path / "made" / "inside"
+    result = run.process(BULKY.messages, env, **IN_PAIRS, rejects_dir=str(rejects))
+    result = dataclasses.replace(result, rejects_dir=rejects)
+    resume(run, BULKY, result, tally)
+    _ended_clearly(result)
+    assert result.states == []
+    assert result.reasons == {}
+
+
+@pytest.mark.without_ledger
+def test_a_disk_that_confirms_no_folder_takes_rejections(run: Runner, tmp_path: Path) -> None:
+    folder = tmp_path / "rejects-1"
+    env = _with(FAILS_FOR.format(path=str(folder), number=errno.EINVAL), tmp_path)
+    result = run.process(BULKY.messages, env, **IN_PAIRS)
+    assert result.exit_code == 3
+    assert result.states[-1] == 6
+    assert set(result.reasons) == {"bad1", "bad2", "bad3"}
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])

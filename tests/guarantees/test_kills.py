@@ -10,6 +10,7 @@ from __future__ import annotations
 import fcntl
 import os
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -17,6 +18,7 @@ import termios
 from collections import defaultdict
 from dataclasses import dataclass, replace
 from itertools import cycle, pairwise, product
+from pathlib import Path
 from signal import SIGINT, SIGKILL, SIGTERM
 from typing import IO, TYPE_CHECKING, Any
 
@@ -40,10 +42,10 @@ from tests.support import (
 )
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from tests.guarantees.tally import Tally
     from tests.support import Running
+
+ROOT = Path(__file__).parents[2]
 
 FOR_EVER = 3600
 
@@ -376,14 +378,34 @@ sys.meta_path.insert(0, Striker())
 
 
 @pytest.mark.parametrize("number", [SIGTERM, SIGINT])
+@pytest.mark.parametrize("start", ["module", "script"])
 def test_a_signal_while_modules_are_imported_ends_the_process(
-    number: signal.Signals, small: Runner, simulator: Simulator, tmp_path: Path
+    start: str, number: signal.Signals, run: Runner, tmp_path: Path
 ) -> None:
-    (tmp_path / "sitecustomize.py").write_text(STRIKE_AT_AN_IMPORT.format(number=number))
-    result = small.process(SMALL.messages, env={"PYTHONPATH": str(tmp_path)})
-    assert result.exit_code == -number  # a shell says 128 and the number
-    assert result.stdout == ""
-    assert not simulator.requests.entries
+    code = STRIKE_AT_AN_IMPORT.format(number=number)
+    (tmp_path / "sitecustomize.py").write_text(code)
+    python, *by_module, config, path = run.command()
+    how = by_module if start == "module" else ["-c", _console_script()]
+    done = subprocess.run(
+        [python, *how, config, path],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        check=False,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), str(ROOT)])},
+        timeout=120,
+    )
+    assert done.returncode == -number  # a shell says 128 and the number
+    assert done.stdout + done.stderr == b""
+    assert not run.simulator.requests.entries
+
+
+def _console_script() -> str:
+    """What pip makes of the entry point."""
+    project = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    found = re.search(r'^target-kustomer = "(.+):(.+)"', project, re.MULTILINE)
+    assert found
+    name = found[2].partition(".")[0]
+    return f"import sys; from {found[1]} import {name}; sys.exit({found[2]}())"
 
 
 @pytest.mark.parametrize("number", [SIGTERM, SIGINT])

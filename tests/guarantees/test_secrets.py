@@ -12,17 +12,20 @@ import subprocess
 import sys
 import threading
 import traceback
+from collections.abc import Callable
 from contextlib import contextmanager
 from datetime import datetime, timedelta, timezone
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, quote_plus
 
+import click.testing
 import pytest
 import trustme
 from typing_extensions import override
 
 from target_kustomer.exceptions import FatalError
+from target_kustomer.planning.run import PlanOptions
 from target_kustomer.settings import Settings
 from target_kustomer.simulator import Simulator
 from target_kustomer.target import _bug
@@ -45,7 +48,7 @@ from tests.guarantees.fasttime import FastTarget, fast_time
 from tests.support import Result, Runner, record, schema, state, to_lines, wait_until
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
 Messages = list[dict[str, Any]]
@@ -261,6 +264,22 @@ def test_no_traceback_tells_a_value(scenario: str, fast: Runner) -> None:
     assert not told("".join(traceback.format_exception(caught.value)) + repr(caught.value))
 
 
+@pytest.mark.parametrize("scenario", SCENARIOS)
+def test_no_plan_tells_a_value(
+    scenario: str, fast: Runner, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """What a run would be told is what a plan is told; only its file may hold values."""
+    prepare, messages, settings, codes = SCENARIOS[scenario]
+    prepare(fast.simulator)
+    out = tmp_path_factory.mktemp("planned") / "plan.jsonl"
+    planner = type("Planner", (FastTarget,), {"plan": PlanOptions(out)})
+    plan = Runner(fast.simulator, fast.folder, planner)
+    result = plan(messages, **{**HASTE, "streams": FIELDS, **settings})
+    assert result.exit_code in {0, *codes}, result.error + result.log
+    assert out.exists() == ("a plan: what is said" in result.log)
+    assert_nothing_told(result, fast.folder)
+
+
 SPELLINGS: dict[str, Callable[[str], str]] = {
     "plain": str,
     "shouted": str.upper,
@@ -412,6 +431,27 @@ def test_no_exit_tells_a_value(end: str, logging_env: dict[str, str], process: R
     assert_nothing_told(result, process.folder)
 
 
+@pytest.mark.parametrize("logging_env", ["talkative"], indirect=True)
+@pytest.mark.parametrize("form", [[], ["--format=json"]], ids=["table", "json"])
+@pytest.mark.parametrize("option", ["--check", "--plan"])
+def test_what_is_told_before_a_run_has_no_value(
+    option: str,
+    form: list[str],
+    logging_env: dict[str, str],
+    process: Runner,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    _conflict(process.simulator)
+    out = tmp_path_factory.mktemp("planned") / "plan.jsonl"
+    command = [*process.command(**HASTE, streams=FIELDS), option, *form]
+    command += ["--plan-out", str(out)] if option == "--plan" else []
+    result = _run(command, process.folder, to_lines(_people()), logging_env)
+    assert result.exit_code == (3 if option == "--plan" else 0), result.log
+    assert len(result.stdout) > 100
+    assert not out.exists() or told(out.read_text())
+    assert_nothing_told(result, process.folder)
+
+
 BUGS = {
     "in the plan": "target_kustomer.mapping.plan.Plan.map_record",
     "in a worker": "target_kustomer.delivery.deliver.BatchDelivery.deliver",
@@ -532,6 +572,21 @@ def test_what_the_command_tells_of_itself_has_no_value(args: list[str], tmp_path
     assert_nothing_told(result, tmp_path)
 
 
+Check = Callable[[bytes], click.testing.Result]
+
+
+@pytest.fixture
+def check(cli: Callable[..., click.testing.Result], tmp_path: Path) -> Check:
+    """Runs `--check` in this process, with what a config file holds."""
+
+    def run(config: bytes) -> click.testing.Result:
+        path = tmp_path / "config.json"
+        path.write_bytes(config)
+        return cli("--check", "--config", path)
+
+    return run
+
+
 MISPLACED: dict[str, Any] = {
     "a number": {"api_key": 47114711},
     "an object": {"api_key": {KEY: KEY}},
@@ -567,6 +622,46 @@ def test_a_key_in_a_wrong_place_is_not_told(place: str, tmp_path: Path) -> None:
     assert "Traceback" not in result.log
     assert "47114711" not in result.log
     assert_nothing_told(result, tmp_path)
+
+
+@pytest.mark.parametrize("place", MISPLACED)
+def test_a_check_tells_no_key_in_a_wrong_place(place: str, check: Check) -> None:
+    content = MISPLACED[place]
+    if isinstance(content, dict):
+        content = json.dumps({**NOBODY, **content}).encode()
+    done = check(content)
+    assert done.exit_code in {2, 5}, done.output
+    assert "47114711" not in done.output
+    assert not told(done.output)
+
+
+@pytest.mark.parametrize("status", [200, 201, 301, 401, 403, 404, 429, 500, 502])
+@pytest.mark.parametrize("shape", ["roles", "text"])
+def test_a_check_tells_nothing_that_a_server_says(status: int, shape: str, check: Check) -> None:
+    said = [KEY, *SENT]
+    body = json.dumps({"data": {"attributes": {"roles": said, "name": KEY}}, "errors": said})
+    headers = {"Location": f"http://127.0.0.1:9/{KEY}", "X-RateLimit-Limit": KEY}
+    answer = (status, headers, (body if shape == "roles" else " ".join(said)).encode())
+    with _server({"GET": answer}) as (port, seen):
+        settings = {**NOBODY, "api_key": KEY, "api_url": f"http://127.0.0.1:{port}"}
+        done = check(json.dumps(settings).encode())
+    assert seen
+    assert done.stdout
+    assert not told(done.output)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"ledger_url": f"postgresql://user:{PASSWORD}@127.0.0.1:9/ledger"},
+        {"ledger_url": f"{PASSWORD}://x"},
+        {"api_url": f"https://user:{PASSWORD}@127.0.0.1:9"},
+    ],
+)
+def test_a_check_tells_no_password(settings: dict[str, Any], check: Check) -> None:
+    done = check(json.dumps({**NOBODY, "api_key": KEY, **settings}).encode())
+    assert done.exit_code in {2, 5}, done.output
+    assert not told(done.output)
 
 
 @pytest.mark.parametrize(

@@ -61,7 +61,6 @@ def test_each_request_is_told_with_its_answer(
     ]
     assert [each.attempt for each in told] == [1] * 5
     assert [each.limit for each in told] == [100] * 5
-    assert [each.remaining for each in told] == [99, 98, 97, 96, 95]
 
 
 def test_what_is_sent_again_is_told_with_its_attempts_and_its_wait(

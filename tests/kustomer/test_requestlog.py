@@ -23,6 +23,7 @@ from target_kustomer.kustomer.client import Client
 from target_kustomer.kustomer.endpoints import Kustomer
 from target_kustomer.kustomer.masks import Secret, mask_address, mask_body, mask_header
 from target_kustomer.kustomer.requestlog import RequestLog
+from target_kustomer.mapping.keys import key_of
 from target_kustomer.settings import Settings
 from target_kustomer.simulator import Simulator
 from tests.guarantees.canaries import CANARIES, COLUMNS, KEY, TRILLIAN, ZAPHOD, told
@@ -253,8 +254,8 @@ def test_a_look_up_is_masked_in_its_address(
     open_api: Callable[..., Kustomer], limited: Simulator, path: Path
 ) -> None:
     api = open_api()
-    api.customer_by("email", ZAPHOD["email"])
-    list(api.companies_by("name", ZAPHOD["name"]))
+    api.look_up("customer", key_of("email", ZAPHOD["email"]))
+    api.look_up("company", key_of("name", ZAPHOD["name"]))
     api.read("customer", "5f" * 12)
     look_up, listing, reading = entries_of(path)
     assert look_up["request"]["url"] == f"{limited.url}/v1/customers/email=***"
@@ -279,7 +280,7 @@ def test_with_bodies_it_tells_all_but_the_key(
     api = open_api(bodies=True, secret=awkward)
     with pytest.raises(RefusedError):
         api.submit("create", "customer", [{"name": ZAPHOD["name"]}], repeatable=False)
-    api.customer_by("externalId", f"{awkward} or {ZAPHOD['id']}")
+    api.look_up("customer", key_of("externalId", f"{awkward} or {ZAPHOD['id']}"))
     create, look_up = entries_of(path)
     assert json.loads(create["request"]["postData"]["text"])[0]["name"] == ZAPHOD["name"]
     assert limited.api_key in create["response"]["content"]["text"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
@@ -292,6 +293,13 @@ def test_what_was_read_never_goes_back(url: str) -> None:
         assert ledger.read_until("customer") == "2027-01-02T00:00:00.000Z"
     assert one.read_until("company") == ""
     assert opened(url, org="other").read_until("customer") == ""
+
+
+def test_to_ask_whether_rows_are_followed_waits_for_no_writer(tmp_path: Path, url: str) -> None:
+    ledger = opened(url)
+    with closing(sqlite3.connect(tmp_path / "ledger.db", isolation_level=None)) as writer:
+        writer.execute("BEGIN IMMEDIATE")
+        assert not ledger.sources.are_followed()
 
 
 def test_a_ledger_of_a_newer_release_is_left_alone(tmp_path: Path, url: str) -> None:

@@ -10,13 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tests.postgresql import RUN_DEADLINE_SECONDS
-from tests.support import Result
+from tests.support import Processes, Result
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from types import TracebackType
-
-    from typing_extensions import Self
 
     from tests.support import Runner
 
@@ -73,7 +70,7 @@ class Tap:
         return catalog
 
 
-class Piped:
+class Piped(Processes):
     """`tap | target-kustomer`, both running.
 
     Args:
@@ -90,6 +87,7 @@ class Piped:
             self.target = subprocess.Popen(target, stdin=self.tap.stdout, stdout=out, stderr=log)
         assert self.tap.stdout is not None
         self.tap.stdout.close()  # So that the tap notices when the target is gone.
+        super().__init__(self.target, self.tap)
 
     def result(self) -> Result:
         """Wait for the end of both."""
@@ -99,20 +97,6 @@ class Piped:
         stdout = (self.folder / "state.jsonl").read_text(encoding="utf-8")
         lines = log.splitlines()
         return Result(code, lines[-1] if lines else "", stdout, log, self.rejects)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        for process in (self.target, self.tap):
-            if process.poll() is None:
-                process.kill()
-                process.wait()
 
 
 @dataclasses.dataclass
