@@ -103,10 +103,10 @@ def test_what_was_added_runs(
     assert len(simulator.org.customers) == 7
 
 
-def test_meltano_config_lists_every_setting_and_hides_the_key(
-    project: Project, sandbox: dict[str, str]
+def test_meltano_config_sets_and_lists_every_setting_and_hides_the_key(
+    project: Project, page: dict[str, str]
 ) -> None:
-    listed = project.run("config", "list", "target-kustomer", "--all", **sandbox)
+    listed = project.follow(page["setting"])
     assert listed.returncode == 0, listed.stderr
     plugin = yaml.safe_load(PLUGIN.read_text(encoding="utf-8"))
     for setting in plugin["settings"]:
@@ -114,7 +114,9 @@ def test_meltano_config_lists_every_setting_and_hides_the_key(
         assert f"{setting['name']} [env: {variable}" in listed.stdout
         assert f"{setting['label']}: {setting['description']}" in listed.stdout
     assert "max_parallel_requests [env: TARGET_KUSTOMER_MAX_PARALLEL_REQUESTS] " in listed.stdout
-    assert sandbox["TARGET_KUSTOMER_API_KEY"] not in listed.stdout
+    assert "YOUR_KEY" not in listed.stdout
+    assert "YOUR_KEY" in (project.folder / ".env").read_text(encoding="utf-8")
+    assert loader_of(project)["config"] == {"org": "acme"}
 
 
 def test_what_meltano_config_sets_reaches_the_target(
