@@ -9,7 +9,6 @@ import dataclasses
 import fcntl
 import json
 import os
-import re
 import subprocess
 import tempfile
 from pathlib import Path
@@ -18,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.postgresql import RUN_DEADLINE_SECONDS, PostgreSQL, missing, running_cluster
-from tests.servers.projects import Project
+from tests.servers.projects import Project, page_blocks
 from tests.support import Result, Runner
 
 if TYPE_CHECKING:
@@ -196,8 +195,7 @@ def project(installed: Project, tmp_path: Path) -> Project:
 @pytest.fixture
 def page() -> dict[str, str]:
     """The blocks of docs/meltano.md, by their names."""
-    text = (ROOT / "docs" / "meltano.md").read_text(encoding="utf-8")
-    return dict(re.findall(r"<!-- (\w+) -->\n```\w*\n(.*?)```\n", text, re.DOTALL))
+    return page_blocks()
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+ROOT = Path(__file__).parents[2]
 RUN_DEADLINE_SECONDS = 300
 
 _VARYING = {
@@ -28,6 +29,12 @@ def lasting(text: str) -> list[str]:
     for pattern, instead in _VARYING.items():
         text = re.sub(pattern, instead, text, flags=re.MULTILINE)
     return sorted(text.splitlines())
+
+
+def page_blocks() -> dict[str, str]:
+    """The blocks of docs/meltano.md, by their names."""
+    text = (ROOT / "docs" / "meltano.md").read_text(encoding="utf-8")
+    return dict(re.findall(r"<!-- (\w+) -->\n```\w*\n(.*?)```\n", text, re.DOTALL))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,9 +59,23 @@ class Project:
         self, source: Path, *arguments: str, **environment: str
     ) -> subprocess.CompletedProcess[str]:
         """Run Meltano with these arguments; its stdin is a file."""
+        return self._run([self.meltano, *arguments], source, environment)
+
+    def follow(self, commands: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        """Run the commands of a page, by bash, in this folder and with Meltano on the PATH."""
+        path = f"{self.meltano.parent}{os.pathsep}{os.environ['PATH']}"
+        return self._run(
+            ["bash", "-uo", "pipefail", "-c", commands],
+            Path(os.devnull),
+            {"PATH": path, **environment},
+        )
+
+    def _run(
+        self, command: list[str | Path], source: Path, environment: dict[str, str]
+    ) -> subprocess.CompletedProcess[str]:
         with source.open("rb") as stdin:
             return subprocess.run(
-                [self.meltano, *arguments],
+                command,
                 cwd=self.folder,
                 env=self._environment(environment),
                 stdin=stdin,

@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import re
 import signal
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +14,7 @@ import yaml
 from jsonschema import Draft202012Validator
 
 from target_kustomer.simulator import Simulator
-from tests.servers.projects import Project, lasting
+from tests.servers.projects import Project, lasting, page_blocks
 from tests.support import wait_until
 
 pytestmark = pytest.mark.servers
@@ -24,7 +22,6 @@ pytestmark = pytest.mark.servers
 ROOT = Path(__file__).parents[2]
 PLUGIN = ROOT / "plugin.yaml"
 STREAM = ROOT / "examples" / "companies-and-customers.singer"
-BUILD = "import sys; from hatchling import build; build.build_wheel(sys.argv[1])"
 EMPTY = "default_environment: dev\nproject_id: empty\nenvironments:\n- name: dev\n"
 HUB_ONLY = {
     *("domain_url", "keywords", "maintenance_status", "prereq", "quality", "settings_preamble"),
@@ -37,13 +34,20 @@ HUB_ONLY = {
 def added(
     meltano: Path, offline: dict[str, str], tmp_path_factory: pytest.TempPathFactory
 ) -> Project:
-    """A project to which the target was added by plugin.yaml, from its wheel."""
-    dist = tmp_path_factory.mktemp("dist")
-    subprocess.run([sys.executable, "-c", BUILD, dist], cwd=ROOT, check=True)
+    """A project to which the target was added as the page says: by plugin.yaml, from its wheel."""
     project = Project(meltano, tmp_path_factory.mktemp("added"))
     (project.folder / "meltano.yml").write_text(EMPTY, encoding="utf-8")
-    wheels = {**offline, "UV_FIND_LINKS": f"{offline['UV_FIND_LINKS']},{dist}"}
-    done = project.run("add", f"--from-ref={PLUGIN}", "target-kustomer", **wheels)
+    # The page's command sets UV_FIND_LINKS itself.
+    wheels = offline["UV_FIND_LINKS"]
+    uv = project.folder / "uv.toml"
+    uv.write_text(f"find-links = [{json.dumps(wheels)}]\n", encoding="utf-8")
+    done = project.follow(
+        page_blocks()["adding"].replace("/path/to/target-kustomer", str(ROOT)),
+        **offline,
+        UV_CONFIG_FILE=str(uv),
+        PIP_NO_INDEX="1",
+        PIP_FIND_LINKS=wheels,
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     assert "Added loader 'target-kustomer'" in done.stdout
     return project
@@ -99,10 +103,10 @@ def test_what_was_added_runs(
     assert len(simulator.org.customers) == 7
 
 
-def test_meltano_config_lists_every_setting_and_hides_the_key(
-    project: Project, sandbox: dict[str, str]
+def test_meltano_config_sets_and_lists_every_setting_and_hides_the_key(
+    project: Project, page: dict[str, str]
 ) -> None:
-    listed = project.run("config", "list", "target-kustomer", "--all", **sandbox)
+    listed = project.follow(page["setting"])
     assert listed.returncode == 0, listed.stderr
     plugin = yaml.safe_load(PLUGIN.read_text(encoding="utf-8"))
     for setting in plugin["settings"]:
@@ -110,7 +114,9 @@ def test_meltano_config_lists_every_setting_and_hides_the_key(
         assert f"{setting['name']} [env: {variable}" in listed.stdout
         assert f"{setting['label']}: {setting['description']}" in listed.stdout
     assert "max_parallel_requests [env: TARGET_KUSTOMER_MAX_PARALLEL_REQUESTS] " in listed.stdout
-    assert sandbox["TARGET_KUSTOMER_API_KEY"] not in listed.stdout
+    assert "YOUR_KEY" not in listed.stdout
+    assert "YOUR_KEY" in (project.folder / ".env").read_text(encoding="utf-8")
+    assert loader_of(project)["config"] == {"org": "acme"}
 
 
 def test_what_meltano_config_sets_reaches_the_target(
@@ -157,11 +163,10 @@ def test_the_commands_are_listed_with_what_they_do(project: Project) -> None:
 
 
 def test_check_says_what_a_run_needs(project: Project, page: dict[str, str]) -> None:
-    command = ("--environment=simulator", "invoke", "target-kustomer:check")
     with Simulator() as simulator:
         address = {"TARGET_KUSTOMER_API_URL": simulator.url}
-        done = project.run(*command, **address)
-        refused = project.run(*command, **address, TARGET_KUSTOMER_API_KEY="wrong")
+        done = project.follow(page["checking"], **address)
+        refused = project.follow(page["checking"], **address, TARGET_KUSTOMER_API_KEY="wrong")
 
     assert done.returncode == 0, done.stderr
     assert lasting(done.stdout) == lasting(page["check"])
@@ -170,13 +175,11 @@ def test_check_says_what_a_run_needs(project: Project, page: dict[str, str]) -> 
 
 
 def test_plan_says_what_a_run_would_do_with_what_the_tap_prints(
-    project: Project, sandbox: dict[str, str], simulator: Simulator
+    project: Project, sandbox: dict[str, str], simulator: Simulator, page: dict[str, str]
 ) -> None:
-    environment = {"MELTANO_ENVIRONMENT": "simulator", **sandbox}
-    records = project.folder / "records.singer"
-    records.write_text(project.run("invoke", "tap-example").stdout, encoding="utf-8")
+    address = {"TARGET_KUSTOMER_API_URL": sandbox["TARGET_KUSTOMER_API_URL"]}
 
-    done = project.feed(records, "invoke", "target-kustomer:plan", **environment)
+    done = project.follow(page["planning"], **address)
 
     assert done.returncode == 10, done.stderr
     assert "A run would create 12 records and update 1." in done.stdout
@@ -187,7 +190,7 @@ def test_plan_says_what_a_run_would_do_with_what_the_tap_prints(
 def test_the_example_is_loaded_by_its_job(
     project: Project, sandbox: dict[str, str], simulator: Simulator, page: dict[str, str]
 ) -> None:
-    done = project.run("--environment=simulator", "run", "example", **sandbox)
+    done = project.follow(page["loading"], **sandbox)
 
     assert done.returncode == 0, done.stderr
     assert set(lasting(page["example"])) <= set(lasting(done.stderr))

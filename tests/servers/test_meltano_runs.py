@@ -224,10 +224,7 @@ def test_meltano_ends_with_1_and_tells_how_the_target_ended(
 def test_meltano_shows_that_records_were_rejected(
     project: Project, sandbox: dict[str, str], simulator: Simulator, page: dict[str, str]
 ) -> None:
-    few = {"TARGET_KUSTOMER_MAX_REJECTED_RECORDS": "5"}
-
-    command = ("--log-level=debug", "--environment=simulator", "run", "example")
-    done = project.run(*command, **sandbox, **few)
+    done = project.follow(page["rejecting"], **sandbox, MELTANO_CLI_LOG_LEVEL="debug")
 
     assert done.returncode == 1
     lines = {line.split("] ", 1)[-1] for line in done.stderr.splitlines()}

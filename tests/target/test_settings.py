@@ -347,6 +347,26 @@ def test_settings_come_from_the_environment_and_a_file_together(
     assert len(simulator.org.customers) == 1
 
 
+@pytest.mark.parametrize("first", ["environment", "file"])
+def test_the_environment_wins_over_a_file(
+    first: str,
+    base: dict[str, Any],
+    cli: Callable[..., Result],
+    tmp_path: Path,
+    simulator: Simulator,
+) -> None:
+    """So scripts/tour never leads to the org that the given settings name."""
+    elsewhere = {"api_url": "http://127.0.0.1:9", "api_key": "another", "org": "acme"}
+    sources = ["--config=ENV", f"--config={_file(tmp_path, 'config.json', elsewhere)}"]
+    env = {f"{PREFIX}{name.upper()}": value for name, value in base.items()}
+    lines = to_lines([schema("customers", CUSTOMERS), *customers(1)])
+
+    result = cli(*(sources if first == "environment" else sources[::-1]), stdin=lines, env=env)
+
+    assert result.exit_code == 0, result.stderr
+    assert len(simulator.org.customers) == 1
+
+
 def test_the_environment_counts_only_when_asked_for(
     base: dict[str, Any], cli: Callable[..., Result], tmp_path: Path
 ) -> None:

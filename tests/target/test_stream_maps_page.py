@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -56,6 +59,27 @@ def test_without_a_map_the_stream_is_none_that_the_target_knows(run: Runner) -> 
     result = run(BLOCKS["stream"].encode())
     assert result.exit_code == 2
     assert "crm_people" in result.error
+
+
+def test_an_example_can_be_tried_as_the_page_says(tmp_path: Path) -> None:
+    [command] = re.findall(r"```bash\n(.*?)```", PAGE, re.DOTALL)
+    (tmp_path / "people.singer").write_text(BLOCKS["stream"], encoding="utf-8")
+    (tmp_path / "config.json").write_text(BLOCKS["filter"], encoding="utf-8")
+
+    done = subprocess.run(
+        ["bash", "-euc", command],
+        cwd=tmp_path,
+        env={
+            **os.environ,
+            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+        },
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+
+    assert done.returncode == 0, done.stderr
+    assert re.search(r"^customers: 1\n.*\n +1 +Ada Example ", done.stderr, re.MULTILINE)
 
 
 def test_the_page_has_its_examples() -> None:
