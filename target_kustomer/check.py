@@ -26,7 +26,6 @@ from target_kustomer.kustomer.roles import (
     granting,
     needed_roles,
 )
-from target_kustomer.ledger.sight import look
 from target_kustomer.mapping.keys import DEFAULT_MATCH_ON, MATCH_KINDS
 from target_kustomer.models import ObjectType
 from target_kustomer.rejects import rejects_files
@@ -336,6 +335,8 @@ def _unknown_settings(unknown: Mapping[str, str | None]) -> Iterator[Finding]:
 def _ledger(settings: Settings, key: Key | None) -> Finding:
     if not settings.ledger_url:
         return Finding("ledger", "none: each record is looked up in Kustomer")
+    from target_kustomer.ledger.sight import look  # noqa: PLC0415  most runs have no ledger
+
     try:
         sight = look(settings.ledger_url, (key and key.org) or settings.address)
     except ConfigurationError as error:

@@ -8,7 +8,7 @@ import sys
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 from target_kustomer.admission import Admission
 from target_kustomer.checkpoints import Checkpoints, Tickets
@@ -30,8 +30,6 @@ from target_kustomer.intake import Intake
 from target_kustomer.kustomer.client import Client
 from target_kustomer.kustomer.endpoints import Kustomer
 from target_kustomer.kustomer.requestlog import RequestLog
-from target_kustomer.ledger.ledger import Ledger
-from target_kustomer.ledger.runs import Runs
 from target_kustomer.models import SourceRecord
 from target_kustomer.progress import Progress, Standing
 from target_kustomer.rejects import RejectsFile
@@ -48,6 +46,8 @@ if TYPE_CHECKING:
 
     from target_kustomer.clock import RunClock
     from target_kustomer.delivery.batches import Batch, Stream
+    from target_kustomer.ledger.ledger import Ledger
+    from target_kustomer.ledger.runs import Runs
     from target_kustomer.mapping.plan import Plan
     from target_kustomer.models import JSON, ObjectType
     from target_kustomer.reader import InterruptibleReader, Line
@@ -81,8 +81,6 @@ class Run:
         emit_state: Writes a STATE to stdout.
         clock: Time; the run stops it at its end.
     """
-
-    ledger_class: ClassVar[type[Ledger]] = Ledger
 
     def __init__(
         self,
@@ -223,7 +221,7 @@ class Run:
 
     def _open_ledger(self, url: str) -> None:
         org = self.admission.org or self.settings.address
-        self._knowledge.ledger = self.intake.ledger = self.ledger_class(
+        self._knowledge.ledger = self.intake.ledger = self._ledger_class()(
             url,
             org,
             resync_after_days=self.settings.resync_after_days,
@@ -232,8 +230,15 @@ class Run:
         )
         self._share_budget(url, org)
 
+    def _ledger_class(self) -> type[Ledger]:
+        from target_kustomer.ledger.ledger import Ledger  # noqa: PLC0415  most runs have none
+
+        return Ledger
+
     def _share_budget(self, url: str, org: str) -> None:
         """Meet the other runs on the ledger."""
+        from target_kustomer.ledger.runs import Runs  # noqa: PLC0415  most runs have no ledger
+
         self._runs = Runs(url, org, self._clock)
         self._client.budget.meet(self._runs)
 

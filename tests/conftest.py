@@ -3,13 +3,14 @@ from __future__ import annotations
 import logging
 import signal
 import sys
+from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from click.testing import CliRunner
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, is_hypothesis_test, settings
 
 from target_kustomer.simulator import Simulator
 from target_kustomer.target import TargetKustomer
@@ -18,9 +19,11 @@ from tests.postgresql import PostgreSQL, running_cluster
 from tests.support import Clock, Runner
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from click.testing import Result
+
+_PURE = Path(__file__).with_name("mapping")
 
 
 class _Stderr:
@@ -63,6 +66,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="give every run of the target a ledger in such a database",
     )
     parser.addoption(
+        "--one-of-each",
+        action="store_true",
+        help="of a test with parameters run one set, another on each Python, and try fewer examples"
+        " of a property; but tests/mapping with all parameters",
+    )
+    parser.addoption(
         "--guarantees-report",
         metavar="PATH",
         type=Path,
@@ -83,19 +92,50 @@ def pytest_configure(config: pytest.Config) -> None:
     settings.register_profile(
         "full", settings.get_profile("sample"), max_examples=10_000, derandomize=False
     )
-    settings.load_profile("full" if config.getoption("--full-grid") else "sample")
+    settings.register_profile("few", settings.get_profile("sample"), max_examples=30)
+    profile = "few" if config.getoption("--one-of-each") else "sample"
+    settings.load_profile("full" if config.getoption("--full-grid") else profile)
     if config.getoption("--ledger") == "sqlite":
         Runner.ledger = _Files()
     config.pluginmanager.register(Tally(config.getoption("--guarantees-report")), "tally")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out what a ledger changes on purpose: repeats are unchanged, dropped items go."""
-    if not config.getoption("--ledger"):
-        return
-    left_out = [each for each in items if each.get_closest_marker("without_ledger")]
-    items[:] = [each for each in items if each not in left_out]
-    config.hook.pytest_deselected(items=left_out)
+    """Leave out what the options say, and put first what takes long: a worker is not the last."""
+    kept = list(items)
+    if config.getoption("--ledger"):
+        kept = [each for each in kept if _shows_a_ledger(each)]
+    if config.getoption("--one-of-each"):
+        chosen = set(_one_of_each(kept))
+        kept = [each for each in kept if _PURE in each.path.parents or each in chosen]
+    config.hook.pytest_deselected(items=[*set(items) - set(kept)])
+    items[:] = sorted(kept, key=lambda each: not _takes_long(each))
+
+
+def _shows_a_ledger(item: pytest.Item) -> bool:
+    """Whether a test holds under a ledger, and runs a target that could have one.
+
+    What a ledger changes on purpose has a mark: repeats are unchanged, dropped items go.
+    """
+    fixtures = getattr(item, "fixturenames", ())
+    runs = "run" in fixtures or "start" in fixtures
+    runs |= hasattr(getattr(item, "module", None), "Runner")
+    return runs and not item.get_closest_marker("without_ledger")
+
+
+def _one_of_each(items: Iterable[pytest.Item]) -> Iterator[pytest.Item]:
+    """One set of parameters of each test."""
+    sets = defaultdict(list)
+    for each in items:
+        sets[each.nodeid.partition("[")[0]].append(each)
+    for alike in sets.values():
+        alike.sort(key=lambda each: each.nodeid)
+        yield alike[sys.version_info.minor % len(alike)]
+
+
+def _takes_long(item: pytest.Item) -> bool:
+    long = item.get_closest_marker("servers") or item.get_closest_marker("long")
+    return bool(long) or is_hypothesis_test(getattr(item, "obj", None))
 
 
 @pytest.fixture(scope="session", autouse=True)

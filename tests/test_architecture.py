@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import ast
 import graphlib
+import subprocess
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -245,6 +247,12 @@ def test_a_library_stays_in_its_rooms(library: str) -> None:
         and not {each.importer, each.room} & keepers
     }
     assert not wrong
+
+
+@pytest.mark.parametrize("library", ["sqlalchemy", "tqdm"])
+def test_what_few_runs_need_is_loaded_late(library: str) -> None:
+    program = f"import sys, target_kustomer.target; sys.exit({library!r} in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
 
 
 def test_the_mapping_does_no_input_or_output() -> None:

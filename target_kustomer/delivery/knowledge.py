@@ -9,7 +9,7 @@ import msgspec
 from target_kustomer.delivery.verdicts import link_parts
 from target_kustomer.delivery.waves import split_into_waves
 from target_kustomer.ledger.digests import Digest, kept_names, list_name
-from target_kustomer.ledger.ledger import Confirmation, Held, Sighting
+from target_kustomer.ledger.facts import Confirmation, Held, Sighting
 from target_kustomer.mapping.keys import (
     KEY_ATTRIBUTES,
     external_ids,

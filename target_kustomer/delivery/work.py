@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from target_kustomer.delivery.verdicts import refusal
 from target_kustomer.exceptions import RefusedError
-from target_kustomer.ledger.ledger import Held
+from target_kustomer.ledger.facts import Held
 from target_kustomer.mapping.keys import known_keys
 from target_kustomer.models import Skip, Verdict
 

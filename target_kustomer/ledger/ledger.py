@@ -8,16 +8,15 @@ from __future__ import annotations
 
 import secrets
 import threading
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
-import msgspec
 import sqlalchemy as sa
 import tenacity
 from sqlalchemy import exc
 
 from target_kustomer.ledger import statements
 from target_kustomer.ledger.digests import Digest, Digests
+from target_kustomer.ledger.facts import Confirmation, Held, Sighting
 from target_kustomer.ledger.sources import Sources
 from target_kustomer.ledger.tables import (
     identities,
@@ -34,7 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from target_kustomer.clock import Clock
-    from target_kustomer.models import JSON, MatchKey, ObjectType, Origin
+    from target_kustomer.models import MatchKey, ObjectType
 
 T = TypeVar("T")
 
@@ -45,79 +44,6 @@ _DAY_SECONDS = 86_400
 
 _UNSEEN: Mapping[str, Any] = {"company": None, "lists_alone": None}
 """What is known of an object that Kustomer has not listed since it was written."""
-
-
-class Held(msgspec.Struct, frozen=True):
-    """What the ledger knows of an object.
-
-    Attributes:
-        digests: What was confirmed, by attribute.
-        fresh: Whether all that a record says of it was sent or compared within
-            ``resync_after_days``.
-        confirmed_at: When anything of it was, in UTC seconds since 1970.
-        seen: Whether Kustomer has listed it since it was last written, as the record it was.
-        company: The company that it then had, empty for none; None where that is not known.
-        lists_alone: Whether its merged lists then held what their sources sent and nothing else.
-        revision: Counted up with each write; 0 where nothing is known of it.
-        written_at: When a write of it last began or ended, by the clock of the run that wrote.
-        others_wrote_at: The same, where it was another run's; else 0.
-    """
-
-    digests: Mapping[str, Digest] = msgspec.field(default_factory=dict)
-    fresh: bool = True
-    confirmed_at: float = 0.0
-    seen: bool = False
-    company: str | None = None
-    lists_alone: bool = False
-    revision: int = 0
-    written_at: float = 0.0
-    others_wrote_at: float = 0.0
-
-
-@dataclass(frozen=True, slots=True)
-class Confirmation:
-    """What Kustomer holds of an object now.
-
-    Attributes:
-        keys: The match keys that mean it.
-        borne: All match keys that it bears now, as far as they were written.
-        digests: What was written or read in Kustomer now; empty where nothing was.
-        record: The digest of the record that all of it comes from, if it is one.
-        origins: The rows that make it what it is, where they are followed.
-        whole: Whether all of the digests were sent, or read in Kustomer, and none merely known.
-        compared: What was known when it turned out to be so without a write: it counts only if no
-            other run has written since. None where this run has written, or tried to.
-    """
-
-    object_type: ObjectType
-    kustomer_id: str
-    keys: Sequence[MatchKey]
-    borne: Iterable[MatchKey]
-    digests: Mapping[str, Digest]
-    record: str | None
-    origins: Sequence[Origin] = ()
-    whole: bool = True
-    compared: Held | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Sighting:
-    """A customer as Kustomer lists it.
-
-    Attributes:
-        updated_at: When it was updated last, in Kustomer's time.
-        live: Whether it is there, not deleted.
-        company: The id of its company, empty for none.
-        external_ids: All that it bears.
-        lists: Its lists by their attribute, as a source would send them.
-    """
-
-    kustomer_id: str
-    updated_at: str
-    live: bool
-    company: str
-    external_ids: Sequence[str]
-    lists: Mapping[str, Sequence[JSON]]
 
 
 class Ledger:

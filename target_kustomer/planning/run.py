@@ -5,14 +5,13 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 from typing_extensions import override
 
 from target_kustomer.delivery.knowledge import Knowledge
 from target_kustomer.exceptions import RejectsError, SignalError
 from target_kustomer.identity import Identities
-from target_kustomer.ledger.copied import CopiedLedger
 from target_kustomer.planning.journal import Journal
 from target_kustomer.planning.kustomer import PlannedKustomer
 from target_kustomer.planning.output import PlanFile, as_json, as_tables
@@ -60,8 +59,6 @@ class PlanRun(Run):
         clock: Time.
         options: What the command line says.
     """
-
-    ledger_class: ClassVar[type[Ledger]] = CopiedLedger
 
     def __init__(
         self,
@@ -111,6 +108,12 @@ class PlanRun(Run):
         self._file.open()
         logger.info("a plan: what is said to be done here is planned only")
         super().start()
+
+    @override
+    def _ledger_class(self) -> type[Ledger]:
+        from target_kustomer.ledger.copied import CopiedLedger  # noqa: PLC0415  as in a run
+
+        return CopiedLedger
 
     @override
     def _share_budget(self, url: str, org: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import re
 from dataclasses import dataclass, field
-from itertools import combinations, product
+from itertools import combinations, product, starmap
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -307,21 +307,19 @@ def cells(*, full: bool) -> list[Cell]:
     """All cells; of those that are too many for every day a sample, unless the grid is full."""
     choose = _all if full else _sample
     once = [strike for strike in STRIKES if not strike.for_ever]
-    late: list[Cell] = []
-    near: list[Cell] = []
-    far: list[Cell] = []
+    late: list[tuple[Strike, Strike]] = []
+    near: list[tuple[Strike, Strike]] = []
+    far: list[tuple[Strike, Strike]] = []
     for first, second in combinations(once, 2):
         distance = second.where["ordinal"] - first.where["ordinal"]
         if distance:
-            (near if distance <= 2 else far).append(_pair(first, second))
+            (near if distance <= 2 else far).append((first, second))
         elif first.blow.taken and second.blow.name == "slow_job":
-            late.append(_pair(first, second))
+            late.append((first, second))
     return [
         *map(_single, STRIKES),
         *map(_look_up, LOOK_UP_STRIKES),
-        *late,
-        *choose(near, 70),
-        *choose(far, 70),
+        *starmap(_pair, [*late, *choose(near, 70), *choose(far, 70)]),
         *map(_reading, READINGS),
         *(_reading(*each) for each in choose(list(product(READINGS, STRIKES)), 100)),
         *map(_parallel, choose(PARALLEL_STRIKES, 120)),

@@ -13,7 +13,8 @@ from typing_extensions import override
 from target_kustomer.clock import RunClock
 from target_kustomer.exceptions import ConfigurationError
 from target_kustomer.ledger.digests import Digest
-from target_kustomer.ledger.ledger import Confirmation, Ledger, Sighting
+from target_kustomer.ledger.facts import Confirmation, Sighting
+from target_kustomer.ledger.ledger import Ledger
 from target_kustomer.models import MatchKey
 from tests.support import CUSTOMERS, customers, schema
 

@@ -8,7 +8,8 @@ import pytest
 
 from target_kustomer.clock import RunClock
 from target_kustomer.ledger.digests import Digest
-from target_kustomer.ledger.ledger import Confirmation, Held, Ledger
+from target_kustomer.ledger.facts import Confirmation, Held
+from target_kustomer.ledger.ledger import Ledger
 from target_kustomer.models import MatchKey
 from tests.support import CUSTOMERS, TEXT, customers, record, schema, wait_until
 

@@ -10,7 +10,8 @@ import pytest
 
 from target_kustomer.clock import RunClock
 from target_kustomer.ledger.digests import Digest
-from target_kustomer.ledger.ledger import Confirmation, Ledger
+from target_kustomer.ledger.facts import Confirmation
+from target_kustomer.ledger.ledger import Ledger
 from target_kustomer.models import MatchKey
 from tests.postgresql import running_cluster
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
     import sqlalchemy as sa
 
-    from target_kustomer.ledger.ledger import Held
+    from target_kustomer.ledger.facts import Held
 
 ID = "5f7c80a713ba8c10ff3f2f6f"
 KEY = MatchKey("externalId", "c1")

@@ -14,7 +14,8 @@ import pytest
 from target_kustomer.clock import RunClock
 from target_kustomer.exceptions import ConfigurationError
 from target_kustomer.ledger.digests import Digest
-from target_kustomer.ledger.ledger import Confirmation, Ledger
+from target_kustomer.ledger.facts import Confirmation
+from target_kustomer.ledger.ledger import Ledger
 from target_kustomer.ledger.sight import Sight, look
 from target_kustomer.ledger.tables import VERSION
 from target_kustomer.models import MatchKey
