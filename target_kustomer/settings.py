@@ -623,7 +623,19 @@ def parse_environment(prefix: str, environ: Mapping[str, str]) -> dict[str, Any]
             found[name] = _parse(variable, environ[variable], schema.get("type"))
             if name in _NESTED_BY_MELTANO and isinstance(found[name], dict):
                 found[name] = _as_meltano_nests(found[name])
-    return found
+    return {**found, **_unknown_variables(prefix, environ)}
+
+
+def _unknown_variables(prefix: str, environ: Mapping[str, str]) -> dict[str, str]:
+    """The variables that are no setting, and nothing else that the SDK or Meltano reads or sets."""
+    read = {*CONFIG_JSONSCHEMA["properties"], "loglevel"}
+    within = tuple(f"{name}_" for name in _NESTED_BY_MELTANO)
+    names = {name.removeprefix(prefix).lower(): name for name in environ if name.startswith(prefix)}
+    return {
+        name: environ[variable]
+        for name, variable in names.items()
+        if name not in read and not name.startswith(("_", *within))
+    }
 
 
 def config_problem(error: ValidationError) -> str:
