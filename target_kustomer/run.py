@@ -44,7 +44,7 @@ from target_kustomer.rejects import RejectsFile
 from target_kustomer.report import document
 from target_kustomer.report.gather import Gathering, Phases
 from target_kustomer.report.report import ReportFile
-from target_kustomer.settings import MAX_BULK_ITEMS
+from target_kustomer.settings import MAX_BULK_ITEMS, unheard_entries
 from target_kustomer.settlement import Settlement
 from target_kustomer.summary import Omissions, Summary
 from target_kustomer.versions import Versions
@@ -349,6 +349,7 @@ class Run:
             if self._terminal:
                 self._terminal.close()
             if settled:
+                self._warn_of_entries()
                 self._say(whole=fault is None and not self.interrupted)
             else:
                 logger.warning("stdout or the disk takes nothing: no more is acknowledged")
@@ -433,6 +434,10 @@ class Run:
             self._pipeline.abandon()
             self._grace_ends = self._clock.monotonic() + seconds
         return self._grace_ends
+
+    def _warn_of_entries(self) -> None:
+        for name, near in unheard_entries(self.settings, self._streams).items():
+            logger.warning("streams.%s: no stream has this name; did you mean %s?", name, near)
 
     def _say(self, *, whole: bool) -> None:
         read = Counter(self.read_counts)

@@ -111,6 +111,15 @@ def settings_on(text: str) -> list[dict[str, Any]]:
     return found
 
 
+def test_the_end_of_a_run_is_that_of_the_quick_start() -> None:
+    printed = (DOCS / "quickstart.md").read_text(encoding="utf-8").splitlines()
+    without_times = {line.partition(" | ")[2] for line in printed}
+    page = (DOCS / "progress.md").read_text(encoding="utf-8").partition("## At the end")[2]
+    shown = page.split("```")[1].strip().splitlines()
+    assert len(shown) > 4
+    assert set(shown) <= without_times
+
+
 def test_every_exit_code_is_explained() -> None:
     source = (ROOT / "target_kustomer" / "exceptions.py").read_text(encoding="utf-8")
     codes = {"0", "10", *re.findall(r"^ {4}exit_code(?:: int)? = (\d+)$", source, re.MULTILINE)}
