@@ -28,6 +28,7 @@ FOLLOWED = [
     "deletes.md",
     "ledger.md",
     "rejects.md",
+    "report.md",
     "request-log.md",
     "simulator.md",
 ]
