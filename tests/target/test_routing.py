@@ -224,7 +224,7 @@ def test_an_empty_company_prefix_is_one(run: Runner, simulator: Simulator) -> No
     ("entry", "warned"),
     [
         ("customers", True),
-        ("public-custmers", True),
+        ("public-customer", True),
         ("public-customers", False),
         ("*-customers", False),
         ("orders", False),
