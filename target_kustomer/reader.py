@@ -162,6 +162,8 @@ class InterruptibleReader(GenericSingerReader[bytes]):
             descriptor = source.fileno()
         except (AttributeError, UnsupportedOperation):
             return self._encoded(source)
+        if os.isatty(descriptor):
+            logger.warning("stdin is a terminal: pipe a tap into this command, or end with Ctrl-D")
         return self._watched(descriptor)
 
     def _watched(self, descriptor: int) -> Iterator[bytes]:

@@ -36,7 +36,7 @@ from target_kustomer.rejects import RejectsFile
 from target_kustomer.report import document
 from target_kustomer.report.gather import Gathering, Phases
 from target_kustomer.report.report import ReportFile
-from target_kustomer.settings import MAX_BULK_ITEMS
+from target_kustomer.settings import MAX_BULK_ITEMS, unheard_entries
 from target_kustomer.settlement import Settlement
 from target_kustomer.summary import Omissions, Summary
 from target_kustomer.versions import Versions
@@ -328,6 +328,7 @@ class Run:
             if self._terminal:
                 self._terminal.close()
             if settled:
+                self._warn_of_entries()
                 self._say(whole=fault is None and not self.ending.has_begun())
             else:
                 logger.warning("stdout or the disk takes nothing: no more is acknowledged")
@@ -393,6 +394,10 @@ class Run:
             self._close_client()
             self._close_ledger()
         return settled
+
+    def _warn_of_entries(self) -> None:
+        for name, near in unheard_entries(self.settings, self._streams).items():
+            logger.warning("streams.%s: no stream has this name; did you mean %s?", name, near)
 
     def _say(self, *, whole: bool) -> None:
         read = Counter(self.read_counts)

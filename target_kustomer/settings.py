@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from target_kustomer.exceptions import ConfigurationError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping
 
     from jsonschema import ValidationError
 
@@ -392,6 +392,7 @@ _READ_APART = {
 _API_KEY = re.compile(r"[!-~]+")
 """What a header can hold of a bearer token."""
 
+_GLOB = re.compile(r"[*?\[]")
 _USERINFO = re.compile(r"^(\w+://).*@", re.DOTALL)
 """The scheme of a URL, and the user and password in it."""
 
@@ -538,6 +539,20 @@ def unknown_settings(config: Mapping[str, Any]) -> dict[str, str | None]:
     return unknown
 
 
+def unheard_entries(settings: Settings, streams: Collection[str]) -> dict[str, str]:
+    """The entries for a stream that did not come, each with one that is nearly called so.
+
+    That stream has no entry of its own: the name may be misspelled. Others are for other runs.
+    """
+    alone = [each for each in streams if settings.stream(each) is settings.general]
+    nearest = {
+        name: _nearest(name, alone) or next((each for each in alone if each.endswith(name)), None)
+        for name in settings.streams
+        if name not in streams and not _GLOB.search(name)
+    }
+    return {name: near for name, near in nearest.items() if near}
+
+
 def _nearest(name: str, known: Iterable[str]) -> str | None:
     return next(iter(difflib.get_close_matches(name, sorted(known), n=1)), None)
 
@@ -623,7 +638,19 @@ def parse_environment(prefix: str, environ: Mapping[str, str]) -> dict[str, Any]
             found[name] = _parse(variable, environ[variable], schema.get("type"))
             if name in _NESTED_BY_MELTANO and isinstance(found[name], dict):
                 found[name] = _as_meltano_nests(found[name])
-    return found
+    return {**found, **_unknown_variables(prefix, environ)}
+
+
+def _unknown_variables(prefix: str, environ: Mapping[str, str]) -> dict[str, str]:
+    """The variables that are no setting, and nothing else that the SDK or Meltano reads or sets."""
+    read = {*CONFIG_JSONSCHEMA["properties"], "loglevel"}
+    within = tuple(f"{name}_" for name in _NESTED_BY_MELTANO)
+    names = {name.removeprefix(prefix).lower(): name for name in environ if name.startswith(prefix)}
+    return {
+        name: environ[variable]
+        for name, variable in names.items()
+        if name not in read and not name.startswith(("_", *within))
+    }
 
 
 def config_problem(error: ValidationError) -> str:

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, cast
 
 import click
+from dotenv import dotenv_values
 from jsonschema import Draft202012Validator
 from singer_sdk.cli import plugin_cli
-from singer_sdk.configuration._dict_config import parse_environment_config
 from singer_sdk.exceptions import MappingError
 from singer_sdk.helpers.capabilities import CapabilitiesEnum, PluginCapabilities
 from singer_sdk.mapper import RemoveRecordTransform
@@ -67,6 +67,9 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 _CLOSED_STDOUT = 128 + signal.SIGPIPE
 """The exit code where nobody reads stdout any more."""
+
+_STDOUT = "stdout"
+"""What an error of writing STATE names as its file."""
 
 _CHECK_HELP = (
     "Check the settings, the address, the key and its roles, the ledger and the rejects folder; "
@@ -217,7 +220,7 @@ class TargetKustomer(Target):
             while rest:
                 rest = rest[os.write(descriptor, rest) :]
         except OSError as error:
-            error.filename = "stdout"
+            error.filename = _STDOUT
             raise
 
     # Start and end
@@ -266,10 +269,20 @@ class TargetKustomer(Target):
 
     @classmethod
     def _from_environment(cls) -> dict[str, Any]:
-        """The settings in the environment, and in a ``.env`` file as the SDK finds it."""
+        """The settings in the environment; what it lacks, from ``.env`` in the current folder.
+
+        The SDK would look for that file where it is itself installed, and let it win.
+        """
         cls.append_builtin_config(cls.config_jsonschema)
-        parse_environment_config({}, cls._env_var_prefix)  # reads .env, and no setting
-        return parse_environment(cls._env_var_prefix, os.environ)
+        try:
+            kept = dotenv_values(".env")
+        except (OSError, UnicodeDecodeError) as error:
+            msg = (
+                f".env cannot be read ({type(error).__name__}): mend it, or take --config=ENV away"
+            )
+            raise ConfigurationError(msg) from None
+        given = {name: value for name, value in kept.items() if value is not None}
+        return parse_environment(cls._env_var_prefix, {**given, **os.environ})
 
     @override
     def _validate_config(self, *, raise_errors: bool = True) -> list[str]:
@@ -328,6 +341,28 @@ class TargetKustomer(Target):
             if isinstance(option, click.Option) and option.name == "about_format":
                 option.help = "Output style of --about, and of --check and --plan (json)."
         return command
+
+    @classmethod
+    @override
+    def cb_config(cls, ctx: click.Context, param: click.Option, value: tuple[str, ...]) -> Any:
+        """Read the ``--config`` files one by one, so that the one that is wrong has a name."""
+        merged = super().cb_config(ctx, param, ())
+        for path in value:
+            try:
+                read = super().cb_config(ctx, param, (path,))
+                merged.config.update(read.config)
+            except OSError as error:
+                if "{" in path:  # the settings themselves
+                    msg = "configuration: --config takes the path of a file, or ENV"
+                    raise ConfigurationError(msg) from None
+                why = error.strerror or "it is not there"
+                msg = f"configuration: {_config_name(path)} cannot be read ({why})"
+                raise ConfigurationError(msg) from None
+            except (ValueError, TypeError, RecursionError) as error:
+                msg = f"configuration: {path} is no JSON object{_place(error)}"
+                raise ConfigurationError(msg) from None
+            merged.parse_env |= read.parse_env
+        return merged
 
     @classmethod
     @override
@@ -394,13 +429,8 @@ class _Command(SingerCommand):
                 raise
             msg = "There are no arguments: settings come from --config."
             raise click.UsageError(msg, error.ctx) from None  # it quotes what may be the key
-        except OSError as error:
-            what = f"a --config file cannot be read ({error.strerror or error})"
-            if "{" in what:  # the settings themselves
-                what = "--config takes the path of a file, or ENV"
-        except (ValueError, TypeError, RecursionError):
-            what = "a --config file is no JSON object"
-        self.logger.error("configuration: %s", what)
+        except ConfigurationError as error:
+            self.logger.error("%s", error)  # noqa: TRY400  as below
         sys.exit(ConfigurationError.exit_code)
 
     @override
@@ -426,6 +456,18 @@ def _wants_json(option: str, output_format: str | None) -> bool:
     return output_format == "json"
 
 
+def _config_name(path: str) -> str:
+    """The name of a file, which in a slip may be the key instead."""
+    is_name = path.endswith(".json") or Path(path).exists()
+    return path if is_name else "a --config file"
+
+
+def _place(error: Exception) -> str:
+    """Where what is read stops being JSON, without what stands there."""
+    line, column = getattr(error, "lineno", None), getattr(error, "colno", None)
+    return f" (line {line}, column {column})" if line and column else ""
+
+
 def _ending(error: BaseException) -> tuple[int, str]:
     """The exit code and the last line of a run that ends in this way."""
     if isinstance(error, FatalError):
@@ -437,6 +479,12 @@ def _ending(error: BaseException) -> tuple[int, str]:
             _CLOSED_STDOUT,
             "stdout was closed: nothing can be acknowledged; run again from the last STATE",
         )
+    if error.filename == _STDOUT:
+        line = (
+            f"cannot write stdout ({error.strerror}): mend what takes it or the disk, then run "
+            "again: the last STATE is safe"
+        )
+        return ConfigurationError.exit_code, line
     line = (
         f"cannot write {error.filename or 'the rejects file'} ({error.strerror}): mend rejects_dir "
         "or the disk, then run again: the last STATE is safe"

@@ -28,6 +28,7 @@ FOLLOWED = [
     "deletes.md",
     "ledger.md",
     "rejects.md",
+    "report.md",
     "request-log.md",
     "simulator.md",
 ]
@@ -109,6 +110,15 @@ def settings_on(text: str) -> list[dict[str, Any]]:
         if set(shown) & set(CONFIG_JSONSCHEMA["properties"]):
             found.append(shown)
     return found
+
+
+def test_the_end_of_a_run_is_that_of_the_quick_start() -> None:
+    printed = (DOCS / "quickstart.md").read_text(encoding="utf-8").splitlines()
+    without_times = {line.partition(" | ")[2] for line in printed}
+    page = (DOCS / "progress.md").read_text(encoding="utf-8").partition("## At the end")[2]
+    shown = page.split("```")[1].strip().splitlines()
+    assert len(shown) > 4
+    assert set(shown) <= without_times
 
 
 def test_every_exit_code_is_explained() -> None:

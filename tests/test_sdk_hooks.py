@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from jsonschema import Draft202012Validator
 from singer_sdk import Target, plugin_base
-from singer_sdk.configuration import _dict_config
 from singer_sdk.mapper import PluginMapper, RemoveRecordTransform
 from singer_sdk.plugin_base import PluginBase, SingerCommand
 from singer_sdk.singerlib.encoding.base import GenericSingerReader
@@ -35,15 +34,15 @@ HOOKS: list[tuple[Any, str, str]] = [
     # settings
     (Target, "_validate_config", "(self, *, raise_errors: 'bool' = True) -> 'list[str]'"),
     (Target, "append_builtin_config", "(config_jsonschema: 'dict') -> 'None'"),
+    # command line
     (
-        _dict_config,
-        "parse_environment_config",
+        Target,
+        "cb_config",
         (
-            "(config_schema: 'dict[str, t.Any]', prefix: 'str', "
-            "dotenv_path: 'StrPath | None' = None) -> 'dict[str, t.Any]'"
+            "(ctx: 'click.Context', param: 'click.Option', value: 'tuple[str, ...]') "
+            "-> '_ConfigInput'"
         ),
     ),
-    # command line
     (Target, "get_singer_command", "() -> 'click.Command'"),
     (
         Target,

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
+import sys
 from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +13,7 @@ from hypothesis import strategies as st
 
 from target_kustomer.exceptions import InputError
 from target_kustomer.reader import InterruptibleReader
+from tests.docs.pages import ROOT
 from tests.support import (
     CUSTOMERS,
     TEXT,
@@ -193,3 +196,25 @@ def _with_decimals(text: str) -> Any:
         raise
     except (ValueError, InvalidOperation):
         return json.loads(text, parse_float=huge, parse_int=huge)
+
+
+def test_a_stdin_that_is_a_terminal_is_told_of(simulator: Simulator, tmp_path: Path) -> None:
+    """Who forgets the tap would wait for ever, and not know for what."""
+    config = {"api_url": simulator.url, "api_key": simulator.api_key}
+    (tmp_path / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    master, terminal = os.openpty()
+    os.write(master, b"\x04")  # Ctrl-D
+    done = subprocess.run(
+        [sys.executable, "-m", "target_kustomer", "--config=config.json"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stdin=terminal,
+        capture_output=True,
+        check=False,
+        text=True,
+        timeout=60,
+    )
+    os.close(master)
+    os.close(terminal)
+    assert done.returncode == 0, done.stderr
+    assert "stdin is a terminal: pipe a tap into this command, or end with Ctrl-D" in done.stderr

@@ -218,3 +218,24 @@ def test_an_empty_company_prefix_is_one(run: Runner, simulator: Simulator) -> No
         "customers": {"company_external_id_prefix": ""},
     }
     assert _linked(streams, run, simulator) == "a"
+
+
+@pytest.mark.parametrize(
+    ("entry", "warned"),
+    [
+        ("customers", True),
+        ("public-customer", True),
+        ("public-customers", False),
+        ("*-customers", False),
+        ("orders", False),
+    ],
+)
+def test_an_entry_whose_stream_has_nearly_that_name_is_warned_of(
+    entry: str,
+    warned: bool,  # noqa: FBT001
+    run: Runner,
+) -> None:
+    lines = _people("public-customers", "1")
+    result = run(lines, streams={entry: {"nulls": "ignore"}})
+    said = f"streams.{entry}: no stream has this name; did you mean public-customers?"
+    assert (said in result.log, "did you mean" in result.log) == (warned, warned)

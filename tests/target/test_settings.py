@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -11,7 +12,6 @@ from tests.support import COMPANIES, CUSTOMERS, TEXT, customers, record, schema,
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from click.testing import Result
 
@@ -225,8 +225,19 @@ def test_a_config_file_that_is_no_json_object_ends_with_exit_2(
     result = cli("--config", path)
     assert result.exit_code == 2, result.stderr
     assert CANARY not in result.output
-    assert "config" in result.stderr.splitlines()[-1]
+    assert f"{path} is no JSON object" in result.stderr.splitlines()[-1]
     assert "Traceback" not in result.stderr
+
+
+def test_the_place_of_what_is_no_json_is_told(
+    base: dict[str, Any], cli: Callable[..., Result], tmp_path: Path
+) -> None:
+    good, broken = _file(tmp_path, "config.json", base), tmp_path / "more.json"
+    broken.write_text('{\n  "nulls": "ignore"\n  "org": "acme"\n}', encoding="utf-8")
+    result = cli("--config", good, "--config", broken)
+    assert result.exit_code == 2
+    [last] = result.stderr.splitlines()[-1:]
+    assert f"{broken} is no JSON object (line 3, column 3)" in last
 
 
 def test_a_config_file_that_is_missing_is_named(cli: Callable[..., Result]) -> None:
@@ -376,6 +387,32 @@ def test_the_environment_counts_only_when_asked_for(
     assert cli("--config", path).exit_code == 0
 
 
+def test_a_key_in_the_place_of_a_file_is_not_told(cli: Callable[..., Result]) -> None:
+    result = cli("--config", f"eyJhbGciOiJIUzI1NiJ9.{CANARY}.c2ln")
+    assert result.exit_code == 2
+    assert "a --config file cannot be read" in result.stderr.splitlines()[-1]
+    assert CANARY not in result.output
+
+
+def test_a_file_of_variables_in_the_current_folder_gives_what_the_environment_lacks(
+    base: dict[str, Any], cli: Callable[..., Result]
+) -> None:
+    given = {**base, "api_key": "wrong", "nulls": "wrong"}
+    lines = [f"{PREFIX}{name.upper()}='{value}'\n" for name, value in given.items()]
+    Path(".env").write_text("".join(lines), encoding="utf-8")
+    env = {f"{PREFIX}API_KEY": base["api_key"], f"{PREFIX}NULLS": "ignore"}
+    assert cli("--config=ENV", env=env).exit_code == 0
+    assert cli("--config=ENV").exit_code == 2
+    assert "api_key" in cli().stderr.splitlines()[-1]  # it counts as the environment does
+
+
+def test_a_file_of_variables_that_is_no_text_ends_with_exit_2(cli: Callable[..., Result]) -> None:
+    Path(".env").write_bytes(b"TARGET_KUSTOMER_ORG=\xff\n")
+    result = cli("--config=ENV")
+    assert result.exit_code == 2
+    assert ".env cannot be read" in result.stderr.splitlines()[-1]
+
+
 @pytest.mark.parametrize(
     ("name", "nearest"),
     [
@@ -403,6 +440,18 @@ def test_an_unknown_setting_of_a_stream_is_named_with_the_nearest(run: Runner) -
     assert "externalid_prefix" in said
     assert "external_id_prefix" in said
     assert CANARY not in said
+
+
+def test_an_unknown_setting_in_the_environment_is_warned_of(
+    base: dict[str, Any], cli: Callable[..., Result]
+) -> None:
+    given = {**base, "null": CANARY, "loglevel": "INFO", "streams_people_mode": "update"}
+    env = {f"{PREFIX}{name.upper()}": value for name, value in given.items()}
+    result = cli("--config=ENV", env={**env, f"{PREFIX}_CATALOG": "c"})
+    assert result.exit_code == 0
+    [line] = [line for line in result.stderr.splitlines() if "unknown" in line]
+    assert "unknown setting null: did you mean nulls?" in line
+    assert CANARY not in result.output
 
 
 def test_all_known_settings_give_no_warning(run: Runner) -> None:
