@@ -134,8 +134,8 @@ def _one_of_each(items: Iterable[pytest.Item]) -> Iterator[pytest.Item]:
 
 
 def _takes_long(item: pytest.Item) -> bool:
-    long = item.get_closest_marker("servers") or item.get_closest_marker("long")
-    return bool(long) or is_hypothesis_test(getattr(item, "obj", None))
+    """Groups of xdist come before all by themselves."""
+    return bool(item.get_closest_marker("long")) or is_hypothesis_test(getattr(item, "obj", None))
 
 
 @pytest.fixture(scope="session", autouse=True)
