@@ -1,6 +1,6 @@
 """What loads cost in requests, time and memory, against the simulator.
 
-`python benchmarks/performance.py` measures for about a quarter of an hour and writes the tables and
+`python benchmarks/performance.py` measures for about 25 minutes and writes the tables and
 plots of docs/performance.md; with `--quick` it takes two minutes, and prints the tables only. It
 needs the dependency group `benchmarks`, the extra `simulator`, and Linux for the memory.
 """
@@ -72,7 +72,7 @@ FULL = Sizes(
     peers=900,
     many=200_000,
     times=5,
-    rounds=3,
+    rounds=5,
     growing=(100, 1_000, 10_000, 40_000),
 )
 QUICK = Sizes(
