@@ -33,6 +33,9 @@ LIMIT = 1000
 
 UNLIMITED = 1_000_000_000
 
+WIDE = 16
+"""Requests at once that spend the whole share although each job takes a second."""
+
 MIXED_EVERY = 20
 """Of a mixed load, one record in so many has changed."""
 
@@ -139,6 +142,13 @@ def known(sizes: Sizes, loads: Loads) -> dict[str, Run]:
     return runs
 
 
+def wide(sizes: Sizes, loads: Loads) -> dict[str, Run]:
+    """The first load with more requests at once than are set by default."""
+    with _limited() as world:
+        run = world.target(loads.of(range(sizes.first)), max_parallel_requests=WIDE)
+    return {f"new, {WIDE} requests at once": run}
+
+
 def there(sizes: Sizes, loads: Loads) -> dict[str, Run]:
     """Loads of what the org holds, and of which no ledger knows, under the limit."""
     runs = {}
@@ -207,7 +217,7 @@ def main() -> None:
     sizes = QUICK if quick else FULL
     with tempfile.TemporaryDirectory() as folder:
         loads = Loads(Path(folder))
-        of_target = {**known(sizes, loads), **there(sizes, loads)}
+        of_target = known(sizes, loads) | wide(sizes, loads) | there(sizes, loads)
         of_peers = peers(sizes, loads)
         fast = throughput(sizes, loads)
         costs = growing(sizes, loads)
