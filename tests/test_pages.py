@@ -37,7 +37,7 @@ FOLLOWED = [
 FOLLOWED_ELSEWHERE = {
     "tutorial.md",  # tests/servers/test_tutorial.py
     "first-hour.md",  # tests/servers/test_first_hour.py
-    "performance.md",  # its benchmark takes a quarter of an hour
+    "performance.md",  # its benchmark takes 25 minutes
     "cookbook.md",
     "matching.md",
     "errors.md",
