@@ -356,6 +356,8 @@ def test_the_capacity_is_what_was_measured() -> None:
     assert shown.keys() == _LOADS.keys()
     for load, requests in shown.items():
         assert abs(requests - measured[_LOADS[load]]) <= 1, load
+    spent = re.findall(r"spent (\d+)", SECTIONS["Capacity"].text)
+    assert [f"| {each} |" in limited for each in spent] == [True, True]
     [most] = re.findall(r"at most (\d+) MB", SECTIONS["Kubernetes"].text)
     unlimited = text.split("<!-- throughput -->")[1].split("<!-- /throughput -->")[0]
     peaks = [int(peak) for load, *_, peak in rows(unlimited) if "SDK" not in load]
