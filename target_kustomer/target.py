@@ -457,9 +457,8 @@ def _wants_json(option: str, output_format: str | None) -> bool:
 
 
 def _config_name(path: str) -> str:
-    """The name of a file, which in a slip may be the key instead."""
-    is_name = path.endswith(".json") or Path(path).exists()
-    return path if is_name else "a --config file"
+    """The name of a file, which in a slip may be the key instead; to ask the disk may fail too."""
+    return path if path.endswith(".json") else "a --config file"
 
 
 def _place(error: Exception) -> str:

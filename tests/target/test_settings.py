@@ -387,8 +387,9 @@ def test_the_environment_counts_only_when_asked_for(
     assert cli("--config", path).exit_code == 0
 
 
-def test_a_key_in_the_place_of_a_file_is_not_told(cli: Callable[..., Result]) -> None:
-    result = cli("--config", f"eyJhbGciOiJIUzI1NiJ9.{CANARY}.c2ln")
+@pytest.mark.parametrize("length", [20, 400], ids=["short", "too long for a name"])
+def test_a_key_in_the_place_of_a_file_is_not_told(cli: Callable[..., Result], length: int) -> None:
+    result = cli("--config", f"{'e' * length}.{CANARY}.c2ln")
     assert result.exit_code == 2
     assert "a --config file cannot be read" in result.stderr.splitlines()[-1]
     assert CANARY not in result.output
