@@ -27,7 +27,6 @@ from typing_extensions import override
 from target_kustomer.check import Finding, as_json, as_table, check, exit_code, failed
 from target_kustomer.clock import RunClock
 from target_kustomer.exceptions import ConfigurationError, FatalError, SignalError
-from target_kustomer.memory import share_heaps, spare_what_stays
 from target_kustomer.planning.run import PlanOptions, PlanRun
 from target_kustomer.reader import InterruptibleReader, Wakeup
 from target_kustomer.routing import route
@@ -227,8 +226,6 @@ class TargetKustomer(Target):
 
     def _start(self) -> None:
         _keep_values_out_of_logs()
-        share_heaps()
-        spare_what_stays()
         self.run.start()
 
     def _go_on(self) -> None:

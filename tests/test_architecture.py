@@ -19,8 +19,8 @@ BASE = {"models", "exceptions", "settings", "clock", "recent"}
 """What every room may know; among themselves see ALLOWED."""
 
 ALLOWED: dict[str, set[str]] = {
-    "__main__": {"target"},
-    "target": {"check", "memory", "sinks", "run", "planning", "reader", "routing", *BASE},
+    "__main__": {"memory", "target"},
+    "target": {"check", "sinks", "run", "planning", "reader", "routing", *BASE},
     "planning": {
         "run",
         "ledger",
